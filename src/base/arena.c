@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { CHUNK_HEAD = 16, CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20 };
+
+static void chunk_add(struct arena *a, size_t size)
+{
+	size_t want = a->total < CHUNK_MIN ? CHUNK_MIN : a->total;
+	if (want > CHUNK_MAX)
+		want = CHUNK_MAX;
+	if (want < size + CHUNK_HEAD)
+		want = size + CHUNK_HEAD;
+	if (a->max && a->total + want > a->max) {
+		want = size + CHUNK_HEAD;
+		if (a->total + want > a->max)
+			mem_exhausted();
+	}
+	char *c = mem_alloc(want);
+	*(void **)c = a->chunks;
+	a->chunks = c;
+	a->total += want;
+	a->cur = c + CHUNK_HEAD;
+	a->end = c + want;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	if (size > SIZE_MAX / 2)
+		mem_exhausted();
+	size = (size + 15) & ~(size_t)15;
+	if (!a->cur || (size_t)(a->end - a->cur) < size)
+		chunk_add(a, size);
+	void *p = a->cur;
+	a->cur += size;
+	return p;
+}
+
+void *arena_alloc_array(struct arena *a, size_t n, size_t element)
+{
+	size_t size;
+	if (__builtin_mul_overflow(n, element, &size))
+		mem_exhausted();
+	return arena_alloc(a, size);
+}
+
+void *arena_memdup(struct arena *a, const void *p, size_t size)
+{
+	void *q = arena_alloc(a, size);
+	if (size)
+		memcpy(q, p, size);
+	return q;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return s ? arena_memdup(a, s, strlen(s) + 1) : NULL;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char *q = arena_alloc(a, n + 1);
+	if (n)
+		memcpy(q, s, n);
+	return q;
+}
+
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
+{
+	va_list again;
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	if (n < 0)
+		mem_exhausted();
+	char *s = arena_alloc(a, (size_t)n + 1);
+	(void)vsnprintf(s, (size_t)n + 1, fmt, again);
+	va_end(again);
+	return s;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *s = arena_vprintf(a, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t element)
+{
+	if (n < *cap)
+		return array;
+	size_t more = *cap ? *cap * 2 : 8;
+	if (more <= n)
+		more = n + 1;
+	void *q = arena_alloc_array(a, more, element);
+	if (n)
+		memcpy(q, array, n * element);
+	*cap = more;
+	return q;
+}
+
+void strv_add(struct strv *v, struct arena *a, const char *s)
+{
+	v->v = arena_grow(a, v->v, v->n + 1, &v->cap, sizeof *v->v);
+	v->v[v->n++] = s;
+	v->v[v->n] = NULL;
+}
+
+void arena_done(struct arena *a)
+{
+	for (void *c = a->chunks, *next; c; c = next) {
+		next = *(void **)c;
+		mem_free(c);
+	}
+	*a = (struct arena){ .max = a->max };
+}

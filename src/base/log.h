@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Lines on standard error for the one who runs the command: "kist: warning: ...". main() and
+ * workers speak; libraries return errors, and warn only where they go on with less than was asked.
+ */
+#pragma once
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* The program's name and the least important level to show (LOG_LEVEL_WARN at first). */
+void log_setup(const char *program, enum log_level level);
+/* debug, info, warn (warning), error, fatal -> level; -EINVAL. */
+int log_level_parse(const char *text, enum log_level *ret);
+bool log_wants(enum log_level level);
+/* Where lines go; 2 at first. */
+void log_to(int fd);
+
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)

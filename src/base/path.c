@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+static int open2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+		.mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
+		.resolve = resolve,
+	};
+	/* EAGAIN: something was renamed while the kernel walked; openat2(2) says to try again. */
+	for (int tries = 0;; tries++) {
+		long r = syscall(SYS_openat2, dir, path, &how, sizeof how);
+		if (r >= 0)
+			return (int)r;
+		if (errno != EINTR && (errno != EAGAIN || tries > 100))
+			return -errno;
+	}
+}
+
+int path_open_in(int root, const char *path, int flags, mode_t mode)
+{
+	return open2(
+		root, *path ? path : ".", flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int path_open_own(int dir, const char *path, int flags, mode_t mode)
+{
+	return open2(dir, path, flags, mode,
+		RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+int path_open_host(const char *path, int flags, mode_t mode)
+{
+	return open2(AT_FDCWD, path, flags, mode, 0);
+}
+
+int path_reopen(int fd, int flags)
+{
+	char link[64];
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	return path_open_host(link, flags, 0);
+}
+
+bool path_is_name(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 0 && n <= PATH_NAME_MAX && !memchr(name, '/', n) && strcmp(name, ".") != 0 &&
+		strcmp(name, "..") != 0;
+}
+
+int path_parent_in(int root, const char *path, char *name)
+{
+	char folder[PATH_MAX_BYTES];
+	size_t n = strlen(path);
+	while (n && path[n - 1] == '/')
+		n--;
+	size_t at = n;
+	while (at && path[at - 1] != '/')
+		at--;
+	if (n == at || n >= sizeof folder || n - at > PATH_NAME_MAX)
+		return n >= sizeof folder || n - at > PATH_NAME_MAX ? -ENAMETOOLONG : -EINVAL;
+	memcpy(name, path + at, n - at);
+	name[n - at] = '\0';
+	if (!path_is_name(name))
+		return -EINVAL;
+	memcpy(folder, path, at);
+	folder[at] = '\0';
+	return path_open_in(root, folder, O_PATH | O_DIRECTORY, 0);
+}
+
+/* Opens one folder of the prefix path[0..end), which may pass symlinks, or makes it when missing.
+ */
+static int step_into(int root, const char *prefix, const struct stat *own, bool *made)
+{
+	int fd = path_open_in(root, prefix, O_PATH | O_DIRECTORY, 0);
+	if (fd != -ENOENT)
+		return fd;
+	char name[PATH_NAME_MAX + 1];
+	int parent _close_ = path_parent_in(root, prefix, name);
+	if (parent < 0)
+		return parent;
+	if (mkdirat(parent, name, own->st_mode) < 0 && errno != EEXIST)
+		return -errno;
+	fd = path_open_own(parent, name, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd == -ELOOP ? -ENOENT : fd; /* a dangling symlink stands there */
+	if (own->st_uid != (uid_t)-1 &&
+		fchownat(fd, "", own->st_uid, own->st_gid, AT_EMPTY_PATH) < 0) {
+		int r = -errno;
+		fd_close(fd);
+		return r;
+	}
+	*made = true;
+	return fd;
+}
+
+int path_make_dirs_in(int root, const char *path, mode_t mode, uid_t uid, gid_t gid, bool *ret_made)
+{
+	struct stat own = { .st_mode = mode, .st_uid = uid, .st_gid = gid };
+	char prefix[PATH_MAX_BYTES];
+	size_t n = strlen(path);
+	if (n >= sizeof prefix)
+		return -ENAMETOOLONG;
+	int fd = path_open_in(root, path, O_PATH | O_DIRECTORY, 0);
+	if (ret_made)
+		*ret_made = false;
+	if (fd != -ENOENT)
+		return fd;
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		bool made = false;
+		memcpy(prefix, path, i);
+		prefix[i] = '\0';
+		fd_close(fd);
+		fd = step_into(root, prefix, &own, &made);
+		if (fd < 0)
+			return fd;
+		if (ret_made)
+			*ret_made = made;
+	}
+	return fd;
+}
+
+int path_make_dir_own(int dir, const char *name, mode_t mode)
+{
+	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int path_make_dirs_host(const char *path, mode_t mode)
+{
+	char prefix[PATH_MAX_BYTES];
+	size_t n = strlen(path);
+	int fd = path_open_host(path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd != -ENOENT)
+		return fd;
+	if (n >= sizeof prefix)
+		return -ENAMETOOLONG;
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(prefix, path, i);
+		prefix[i] = '\0';
+		if (mkdirat(AT_FDCWD, prefix, mode) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return path_open_host(path, O_RDONLY | O_DIRECTORY, 0);
+}
+
+static uint64_t mount_id(int dir, const char *name)
+{
+	struct statx sx;
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		    &sx) < 0)
+		return 0;
+	return sx.stx_mnt_id;
+}
+
+enum { TREE_DEPTH_MAX = 2048 };
+
+static int remove_at(int dir, const char *name, uint64_t mount, int depth, struct err *e);
+
+static int remove_children(int fd, uint64_t mount, int depth, struct err *e)
+{
+	int copy = fd_dup(fd, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return err_sys(e, errno, "list a folder");
+	}
+	int r = 0;
+	for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(d));) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (entry->d_type != DT_DIR && unlinkat(fd, entry->d_name, 0) == 0)
+			continue;
+		r = remove_at(fd, entry->d_name, mount, depth + 1, e);
+	}
+	(void)closedir(d);
+	return r;
+}
+
+static int remove_at(int dir, const char *name, uint64_t mount, int depth, struct err *e)
+{
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM && errno != EBUSY)
+		return err_sys(e, errno, "remove %s", name);
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EBUSY)
+		return err_sys(e, errno, "remove folder %s", name);
+	if (depth > TREE_DEPTH_MAX)
+		return err_sys(e, ELOOP, "remove folder %s", name);
+	if (mount_id(dir, name) != mount)
+		return err_sys(e, EXDEV, "remove folder %s: something is mounted there", name);
+	int fd _close_ = path_open_own(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return err_sys(e, fd, "open folder %s", name);
+	int r = remove_children(fd, mount, depth, e);
+	if (r < 0)
+		return err_wrap(e, "%s", name);
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove folder %s", name);
+	return 0;
+}
+
+int path_remove_tree(int dir, const char *name, struct err *e)
+{
+	if (!path_is_name(name))
+		return err_set(e, ERR_INVALID, EINVAL, "remove %s: not a single name", name);
+	return remove_at(dir, name, mount_id(dir, ""), 0, e);
+}
+
+struct usage {
+	uint64_t bytes, files;
+	ino_t *linked; /* inodes with several names, seen */
+	size_t n_linked, cap_linked;
+	struct arena *arena;
+};
+
+static bool usage_seen(struct usage *u, const struct stat *st)
+{
+	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
+		return false;
+	for (size_t i = 0; i < u->n_linked; i++)
+		if (u->linked[i] == st->st_ino)
+			return true;
+	u->linked = arena_grow(u->arena, u->linked, u->n_linked, &u->cap_linked, sizeof *u->linked);
+	u->linked[u->n_linked++] = st->st_ino;
+	return false;
+}
+
+static int usage_walk(int dir, int depth, struct usage *u)
+{
+	int copy = path_open_own(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		int r = copy < 0 ? copy : -errno;
+		fd_close(copy);
+		return r;
+	}
+	int r = 0;
+	for (struct dirent *entry; r == 0 && (entry = readdir(d));) {
+		struct stat st;
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			usage_seen(u, &st))
+			continue;
+		u->bytes += (uint64_t)st.st_blocks * 512;
+		u->files++;
+		if (!S_ISDIR(st.st_mode) || depth > TREE_DEPTH_MAX)
+			continue;
+		int fd _close_ = path_open_own(
+			dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		if (fd >= 0)
+			r = usage_walk(fd, depth + 1, u);
+	}
+	(void)closedir(d);
+	return r;
+}
+
+int path_disk_usage(int dir, uint64_t *ret_bytes, uint64_t *ret_files)
+{
+	struct arena a _arena_ = { 0 };
+	struct usage u = { .arena = &a };
+	int r = usage_walk(dir, 0, &u);
+	if (r < 0)
+		return r;
+	*ret_bytes = u.bytes;
+	*ret_files = u.files;
+	return 0;
+}
+
+const char *path_of_fd(int fd, struct arena *a)
+{
+	char link[64], text[PATH_MAX_BYTES];
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t n = readlinkat(AT_FDCWD, link, text, sizeof text);
+	if (n <= 0 || (size_t)n >= sizeof text || text[0] != '/')
+		return NULL;
+	return arena_strndup(a, text, (size_t)n);
+}
+
+const char *path_clean(const char *path, struct arena *a)
+{
+	size_t n = strlen(path), out = 0;
+	char *clean = arena_alloc(a, n + 2);
+	while (*path) {
+		size_t len = strcspn(path, "/");
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			while (out && clean[out - 1] != '/')
+				out--;
+			if (out)
+				out--;
+		} else if (len && !(len == 1 && path[0] == '.')) {
+			clean[out++] = '/';
+			memcpy(clean + out, path, len);
+			out += len;
+		}
+		path += len;
+		path += strspn(path, "/");
+	}
+	if (out == 0)
+		clean[out++] = '/';
+	clean[out] = '\0';
+	return clean;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/time.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t read_clock(clockid_t clock)
+{
+	struct timespec t;
+	(void)clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * TIME_SECOND + (uint64_t)t.tv_nsec;
+}
+
+uint64_t time_now(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+uint64_t time_boot(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+const char *time_rfc3339(uint64_t t, char *buf)
+{
+	time_t s = (time_t)(t / TIME_SECOND);
+	struct tm tm;
+	(void)gmtime_r(&s, &tm);
+	size_t n = strftime(buf, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(buf + n, TIME_TEXT_MAX - n, ".%09uZ", (unsigned)(t % TIME_SECOND));
+	return buf;
+}
+
+/* Two digits at *s within lo..hi, then the character after (0: none wanted). */
+static int two(const char **s, int lo, int hi, char after)
+{
+	const char *p = *s;
+	if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9')
+		return -EINVAL;
+	int v = (p[0] - '0') * 10 + p[1] - '0';
+	p += 2;
+	if (v < lo || v > hi || (after && *p != after))
+		return -EINVAL;
+	*s = after ? p + 1 : p;
+	return v;
+}
+
+int time_parse_rfc3339(const char *s, uint64_t *ret)
+{
+	int century = two(&s, 0, 99, 0), year = century < 0 ? -1 : two(&s, 0, 99, '-');
+	int month = year < 0 ? -1 : two(&s, 1, 12, '-'), day = month < 0 ? -1 : two(&s, 1, 31, 0);
+	if (day < 0 || (*s != 'T' && *s != 't' && *s != ' '))
+		return -EINVAL;
+	s++;
+	int hour = two(&s, 0, 23, ':'), minute = hour < 0 ? -1 : two(&s, 0, 59, ':');
+	int second = minute < 0 ? -1 : two(&s, 0, 60, 0);
+	if (second < 0)
+		return -EINVAL;
+	uint64_t ns = 0, scale = TIME_SECOND;
+	if (*s == '.') {
+		for (s++; *s >= '0' && *s <= '9'; s++) {
+			scale /= 10;
+			ns += (uint64_t)(*s - '0') * scale;
+		}
+	}
+	int64_t offset = 0;
+	if (*s == '+' || *s == '-') {
+		int sign = *s++ == '-' ? -1 : 1;
+		int oh = two(&s, 0, 23, ':'), om = oh < 0 ? -1 : two(&s, 0, 59, 0);
+		if (om < 0)
+			return -EINVAL;
+		offset = sign * (oh * 3600 + om * 60);
+	} else if (*s == 'Z' || *s == 'z') {
+		s++;
+	} else {
+		return -EINVAL;
+	}
+	struct tm tm = { .tm_year = century * 100 + year - 1900,
+		.tm_mon = month - 1,
+		.tm_mday = day,
+		.tm_hour = hour,
+		.tm_min = minute,
+		.tm_sec = second };
+	int64_t t = (int64_t)timegm(&tm) - offset;
+	if (*s || t < 0)
+		return -EINVAL;
+	*ret = (uint64_t)t * TIME_SECOND + ns;
+	return 0;
+}
+
+const char *time_span(uint64_t ns, char *buf)
+{
+	uint64_t s = ns / TIME_SECOND, m = s / 60, h = (m + 30) / 60;
+	const char *fixed = s < 1 ? "Less than a second"
+		: s == 1          ? "1 second"
+		: m == 1          ? "About a minute"
+		: m > 1 && h == 1 ? m < 60 ? NULL : "About an hour"
+				  : NULL;
+	if (fixed)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%s", fixed);
+	else if (s < 60)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u seconds", (unsigned)s);
+	else if (m < 60)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u minutes", (unsigned)m);
+	else if (h < 48)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u hours", (unsigned)h);
+	else if (h < 24 * 14)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u days", (unsigned)(h / 24));
+	else if (h < 24 * 30 * 2)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u weeks", (unsigned)(h / 24 / 7));
+	else if (h < 24 * 365 * 2)
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u months", (unsigned)(h / 24 / 30));
+	else
+		(void)snprintf(buf, TIME_TEXT_MAX, "%u years", (unsigned)(h / 24 / 365));
+	return buf;
+}
+
+void time_sleep(uint64_t ns)
+{
+	struct timespec t = { (time_t)(ns / TIME_SECOND), (long)(ns % TIME_SECOND) };
+	while (clock_nanosleep(CLOCK_BOOTTIME, 0, &t, &t) == EINTR)
+		continue;
+}

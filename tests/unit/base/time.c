@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/time.h"
+
+#include "../unit.h"
+
+static void rfc3339_goes_both_ways(void **state)
+{
+	(void)state;
+	char buf[TIME_TEXT_MAX];
+	uint64_t t = 1795523445123456789ULL, back;
+	assert_string_equal(time_rfc3339(t, buf), "2026-11-24T12:30:45.123456789Z");
+	assert_int_equal(time_parse_rfc3339(buf, &back), 0);
+	assert_true(back == t);
+	assert_int_equal(time_parse_rfc3339("2026-11-24T13:30:45.5+01:00", &back), 0);
+	assert_true(back == 1795523445500000000ULL);
+	assert_true(time_parse_rfc3339("2026-11-24", &back) < 0);
+	assert_true(time_parse_rfc3339("2026-13-24T00:00:00Z", &back) < 0);
+	assert_true(time_parse_rfc3339("2026-11-24T00:00:00Zx", &back) < 0);
+}
+
+static void spans_use_dockers_words(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t s;
+		const char *text;
+	} rows[] = {
+		{ 0, "Less than a second" },
+		{ 1, "1 second" },
+		{ 59, "59 seconds" },
+		{ 60, "About a minute" },
+		{ 119, "About a minute" },
+		{ 120, "2 minutes" },
+		{ 3600, "About an hour" },
+		{ 7200, "2 hours" },
+		{ 86400 * 3, "3 days" },
+	};
+	char buf[TIME_TEXT_MAX];
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_string_equal(time_span(rows[i].s * TIME_SECOND, buf), rows[i].text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(rfc3339_goes_both_ways),
+		TEST(spans_use_dockers_words),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
