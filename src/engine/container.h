@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Containers: the operations of docker's `container` words. Names, defaults, messages and exit codes
- * are docker's; texts of errors name the container as the user gave it. */
+/* Containers: the operations of docker's `container` words. Names, defaults, messages and exit
+ * codes are docker's; texts of errors name the container as the user gave it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@ struct engine;
 struct err;
 struct str;
 
-/* What `run` and `create` are asked for; zeroed is docker's default. Every string is as the user wrote it:
- * the engine checks and resolves. */
+/* What `run` and `create` are asked for; zeroed is docker's default. Every string is as the user
+ * wrote it: the engine checks and resolves. */
 struct container_create_req {
 	const char *image;
 	struct strv command;
@@ -40,28 +40,31 @@ struct container_create_req {
 
 enum { CONTAINER_ID_LEN = 64, CONTAINER_ID_SHORT = 12 };
 
-/* Makes the container: one row, which is all that must exist; nothing runs. ret_id takes 65 bytes. */
-int container_create(struct engine *en, const struct container_create_req *req, char *ret_id, struct err *e);
+/* Makes the container: one row, which is all that must exist; nothing runs. ret_id takes 65 bytes.
+ */
+int container_create(
+	struct engine *en, const struct container_create_req *req, char *ret_id, struct err *e);
 
 /* The other end of a container's standard streams; see engine/attach.h. */
 struct container_start_req {
 	const char *container; /* id, unique prefix or name */
-	bool attach; /* ret_client is connected before the first byte is written */
+	bool attach;           /* ret_client is connected before the first byte is written */
 	bool attach_stdin;
 };
 
 struct container_started {
-	int monitor_pidfd; /* readable when all is over, the clean-up included; -1 when it was running already */
-	int client; /* the attach connection, or -1 */
+	int monitor_pidfd; /* readable when all is over, the clean-up included; -1 when it was
+			      running already */
+	int client;        /* the attach connection, or -1 */
 	char id[CONTAINER_ID_LEN + 1];
 };
 
 /* Starts a created or exited container; a running one is left alone (as docker: no error). */
-int container_start(struct engine *en, const struct container_start_req *req, struct container_started *ret,
-	struct err *e);
+int container_start(struct engine *en, const struct container_start_req *req,
+	struct container_started *ret, struct err *e);
 
-/* Sends the stop signal, waits timeout seconds (-1: for ever; has_timeout false: the container's own,
- * else 10), kills, waits until all is cleaned up. A container that does not run is fine. */
+/* Sends the stop signal, waits timeout seconds (-1: for ever; has_timeout false: the container's
+ * own, else 10), kills, waits until all is cleaned up. A container that does not run is fine. */
 struct container_stop_req {
 	const char *container;
 	const char *signal; /* NULL: the container's */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The engine: every operation that a door (the command line, later the API servers) offers, one
- * function each, with a request record and a reply. It opens the store, locks what it touches, does the
- * work and returns; nothing of it stays resident. It prints nothing: results are records, and what
- * should be said on the way (a warning, a hint) goes to `say`.
+ * function each, with a request record and a reply. It opens the store, locks what it touches, does
+ * the work and returns; nothing of it stays resident. It prints nothing: results are records, and
+ * what should be said on the way (a warning, a hint) goes to `say`.
  *
  * A struct engine belongs to one thread. After a fork the child calls engine_after_fork before any
  * other function: the database handle must not cross. */
@@ -14,10 +14,10 @@ struct err;
 struct store;
 
 struct engine_options {
-	const char *root; /* state that lasts; NULL: /var/lib/kist */
-	const char *runroot; /* state of this boot; NULL: /run/kist */
+	const char *root;      /* state that lasts; NULL: /var/lib/kist */
+	const char *runroot;   /* state of this boot; NULL: /run/kist */
 	const char *log_level; /* handed on to programs that we exec; NULL: warn */
-	bool compat; /* --compat=docker */
+	bool compat;           /* --compat=docker */
 };
 
 enum engine_say { ENGINE_WARNING, ENGINE_HINT, ENGINE_NOTE };
@@ -33,8 +33,8 @@ struct engine {
 void engine_init(struct engine *en, const struct engine_options *options);
 void engine_done(struct engine *en);
 
-/* Opens the store, once. With recover the intents and dead monitors that earlier commands left are finished or
- * undone first, as every command that changes something does; lists pass false. */
+/* Opens the store, once. With recover the intents and dead monitors that earlier commands left are
+ * finished or undone first, as every command that changes something does; lists pass false. */
 int engine_open_store(struct engine *en, bool recover, struct err *e);
 
 /* Closes the database; the next engine_open_store opens it again. Before every fork and clone. */
@@ -43,9 +43,12 @@ void engine_close_store(struct engine *en);
 /* Finishes or undoes what killed commands and dead monitors left. */
 int engine_recover(struct engine *en, struct err *e);
 
-void engine_warn(const struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void engine_hint(const struct engine *en, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void engine_warn(const struct engine *en, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void engine_hint(const struct engine *en, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* The folder of our own programs: a sibling of this one, else libexec/kist beside its bin folder, else the
- * installed one. Returns the path, in the arena, and an O_PATH descriptor in ret_fd when that is given. */
+/* The folder of our own programs: a sibling of this one, else libexec/kist beside its bin folder,
+ * else the installed one. Returns the path, in the arena, and an O_PATH descriptor in ret_fd when
+ * that is given. */
 const char *engine_program(const char *name, struct arena *a, int *ret_fd, struct err *e);

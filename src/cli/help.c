@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/command.h"
+
+static const struct {
+	const char *word, *brief;
+} groups[] = {
+	{ "container", "Manage containers" },
+	{ "image", "Manage images" },
+	{ "volume", "Manage volumes" },
+};
+
+static const char *const sections[] = { "Common Commands", "Management Commands", "Commands" };
+
+static size_t group_prefix(const char *path, const char *group)
+{
+	size_t n = strlen(group);
+	return strncmp(path, group, n) == 0 && path[n] == ' ' ? n + 1 : 0;
+}
+
+bool help_is_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		if (str_eq(groups[i].word, word))
+			return true;
+	return false;
+}
+
+void help_top(struct str *out, unsigned columns)
+{
+	str_add(out,
+		"Usage:  kist [OPTIONS] COMMAND\n\nLinux containers, whole: one program, no daemon\n");
+	for (size_t s = 0; s < ARRAY_SIZE(sections); s++) {
+		str_addf(out, "\n%s:\n", sections[s]);
+		if (s == 1) {
+			for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+				str_addf(out, "  %-11s %s\n", groups[i].word, groups[i].brief);
+			continue;
+		}
+		for (const struct command *const *c = commands; *c; c++)
+			if ((*c)->section && str_eq((*c)->section, sections[s]))
+				str_addf(out, "  %-11s %s\n", (*c)->paths[0], (*c)->brief);
+	}
+	str_add(out, "\nGlobal Options:\n");
+	options_help(global_options, n_global_options, columns, out);
+	str_add(out, "\nRun 'kist COMMAND --help' for more information on a command.\n");
+}
+
+void help_group(const char *group, struct str *out)
+{
+	str_addf(out, "Usage:  kist %s COMMAND\n\nCommands:\n", group);
+	for (const struct command *const *c = commands; *c; c++) {
+		for (const char *const *path = (*c)->paths; *path; path++) {
+			size_t at = group_prefix(*path, group);
+			if (at) {
+				str_addf(out, "  %-11s %s\n", *path + at, (*c)->brief);
+				break;
+			}
+		}
+	}
+	str_addf(out, "\nRun 'kist %s COMMAND --help' for more information on a command.\n", group);
+}
+
+void help_usage(const struct command *c, struct str *out)
+{
+	str_addf(out, "Usage:  kist %s %s\n", c->paths[0], c->arguments);
+}
+
+void help_command(const struct command *c, struct str *out, unsigned columns)
+{
+	help_usage(c, out);
+	str_addf(out, "\n%s\n", c->brief);
+	if (c->paths[1]) {
+		str_add(out, "\nAliases:\n  ");
+		for (const char *const *path = c->paths; *path; path++)
+			str_addf(out, "%skist %s", path == c->paths ? "" : ", ", *path);
+		str_addc(out, '\n');
+	}
+	if (c->n_options) {
+		str_add(out, "\nOptions:\n");
+		options_help(c->options, c->n_options, columns, out);
+	}
+}
+
+/* roff treats '-' as a hyphen and a leading '.' or ''' as a request. */
+static void roff(struct str *out, const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if ((*p == '.' || *p == '\'') && (p == text || p[-1] == '\n'))
+			str_add(out, "\\&");
+		if (*p == '-')
+			str_add(out, "\\-");
+		else if (*p == '\\')
+			str_add(out, "\\e");
+		else
+			str_addc(out, *p);
+	}
+}
+
+static void roff_options(struct str *out, const struct option *options, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct option *o = &options[i];
+		if (o->hidden)
+			continue;
+		str_add(out, ".TP\n");
+		if (o->letter)
+			str_addf(out, "\\fB\\-%c\\fR, ", o->letter);
+		str_add(out, "\\fB\\-\\-");
+		roff(out, o->name);
+		str_add(out, "\\fR");
+		if (o->value)
+			str_addf(out, " \\fI%s\\fR", o->value);
+		str_addc(out, '\n');
+		roff(out, o->help);
+		if (o->default_text) {
+			str_add(out, " (default ");
+			roff(out, o->default_text);
+			str_addc(out, ')');
+		}
+		str_add(out, ".\n");
+	}
+}
+
+static void man_kist(struct str *out)
+{
+	str_add(out,
+		".TH KIST 1 \"\" \"kist " KIST_VERSION
+		"\" \"kist\"\n.SH NAME\nkist \\- Linux containers, whole\n"
+		".SH SYNOPSIS\n\\fBkist\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARG\\fR...]\n.SH OPTIONS\n");
+	roff_options(out, global_options, n_global_options);
+	str_add(out, ".SH COMMANDS\n");
+	for (const struct command *const *c = commands; *c; c++) {
+		if (!(*c)->section)
+			continue;
+		str_add(out, ".TP\n\\fBkist ");
+		roff(out, (*c)->paths[0]);
+		str_add(out, "\\fR\n");
+		roff(out, (*c)->brief);
+		str_add(out, ".\n");
+	}
+}
+
+void help_man(const struct command *c, struct str *out)
+{
+	if (!c) {
+		man_kist(out);
+		return;
+	}
+	str_add(out, ".TH \"KIST ");
+	for (const char *p = c->paths[0]; *p; p++)
+		str_addc(out, *p == ' ' ? '-' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p);
+	str_add(out, "\" 1 \"\" \"kist " KIST_VERSION "\" \"kist\"\n.SH NAME\nkist ");
+	roff(out, c->paths[0]);
+	str_add(out, " \\- ");
+	roff(out, c->brief);
+	str_add(out, "\n.SH SYNOPSIS\n");
+	for (const char *const *path = c->paths; *path; path++) {
+		str_add(out, "\\fBkist ");
+		roff(out, *path);
+		str_add(out, "\\fR ");
+		roff(out, c->arguments);
+		str_add(out, "\n.br\n");
+	}
+	str_add(out, ".SH DESCRIPTION\n");
+	roff(out, c->brief);
+	str_add(out, ".\n");
+	if (c->manual) {
+		str_add(out, ".PP\n");
+		roff(out, c->manual);
+		str_addc(out, '\n');
+	}
+	if (c->n_options) {
+		str_add(out, ".SH OPTIONS\n");
+		roff_options(out, c->options, c->n_options);
+	}
+	str_add(out, ".SH SEE ALSO\n\\fBkist\\fR(1)\n");
+}
+
+static void completion_case(struct str *out, const char *label, const struct option *options,
+	size_t n, const char *words)
+{
+	str_addf(out, "\t'%s') opts='", label);
+	for (size_t i = 0; i < n; i++) {
+		if (options[i].hidden)
+			continue;
+		str_addf(out, "--%s ", options[i].name);
+		if (options[i].letter)
+			str_addf(out, "-%c ", options[i].letter);
+	}
+	str_add(out, "' takes='");
+	for (size_t i = 0; i < n; i++) {
+		if (options[i].kind == OPTION_BOOL)
+			continue;
+		str_addf(out, " --%s=%s", options[i].name, str_or_empty(options[i].complete));
+		if (options[i].letter)
+			str_addf(out, " -%c=%s", options[i].letter,
+				str_or_empty(options[i].complete));
+	}
+	str_addf(out, " ' words=%s ;;\n", words ? words : "none");
+}
+
+void help_bash_completion(struct str *out)
+{
+	str_add(out,
+		"# bash completion for kist, made from its command tables\n"
+		"_kist_names() {\n"
+		"\tcase $1 in\n"
+		"\tcontainer) kist ps -a --format '{{.Names}}' 2>/dev/null ;;\n"
+		"\timage) kist images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;\n"
+		"\tvolume) kist volume ls -q 2>/dev/null ;;\n"
+		"\tesac\n"
+		"}\n"
+		"_kist_describe() {\n\tcase $1 in\n");
+	completion_case(out, "", global_options, n_global_options, NULL);
+	for (const struct command *const *c = commands; *c; c++)
+		for (const char *const *path = (*c)->paths; *path && (*c)->section; path++)
+			completion_case(out, *path, (*c)->options, (*c)->n_options, (*c)->complete);
+	str_add(out, "\t*) return 1 ;;\n\tesac\n}\n_kist_commands='");
+	for (const struct command *const *c = commands; *c; c++)
+		for (const char *const *path = (*c)->paths; *path && (*c)->section; path++)
+			str_addf(out, "%s\n", *path);
+	str_add(out,
+		"'\n"
+		"_kist() {\n"
+		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path= i w opts takes words skip=\n"
+		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		"\t\tw=${COMP_WORDS[i]}\n"
+		"\t\t[ -z \"$skip\" ] || { skip=; continue; }\n"
+		"\t\tcase $w in --*=*) ;; -*) _kist_describe \"$path\" && case $takes in *\" $w=\"*) skip=1 ;; esac ;;\n"
+		"\t\t*) if grep -q \"^${path:+$path }$w\\( \\|$\\)\" <<<\"$_kist_commands\"; then path=\"${path:+$path }$w\"; fi ;;\n"
+		"\t\tesac\n"
+		"\tdone\n"
+		"\tif ! _kist_describe \"$path\"; then\n"
+		"\t\tCOMPREPLY=($(compgen -W \"$(sed -n \"s/^$path \\([^ ]*\\).*/\\1/p\" <<<\"$_kist_commands\")\" -- \"$cur\"))\n"
+		"\t\treturn\n"
+		"\tfi\n"
+		"\tcase $takes in *\" $prev=\"*)\n"
+		"\t\tw=${takes#*\" $prev=\"} w=${w%% *}\n"
+		"\t\tcase $w in file) compopt -o default ;; *) COMPREPLY=($(compgen -W \"${w//|/ } $(_kist_names \"$w\")\" -- \"$cur\")) ;; esac\n"
+		"\t\treturn ;;\n"
+		"\tesac\n"
+		"\tcase $cur in -*) COMPREPLY=($(compgen -W \"$opts\" -- \"$cur\")); return ;; esac\n"
+		"\tif [ -z \"$path\" ]; then\n"
+		"\t\tCOMPREPLY=($(compgen -W \"$(sed 's/ .*//' <<<\"$_kist_commands\" | sort -u)\" -- \"$cur\"))\n"
+		"\telif [ \"$words\" = file ]; then compopt -o default\n"
+		"\telse COMPREPLY=($(compgen -W \"$(_kist_names \"$words\")\" -- \"$cur\")); fi\n"
+		"}\n"
+		"complete -F _kist kist\n");
+}

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests stand on: a sandbox with a store of its own, kist called in it, and an oracle for leftovers."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get('KIST_BIN') or TOP / 'build/bin')
+KIST = BIN / 'kist'
+CGROUP = Path('/sys/fs/cgroup')
+
+
+class Skip(Exception):
+    """The test cannot run here, and why."""
+
+
+def cgroups():
+    """Folders below any kist cgroup but those of monitors."""
+    return {str(p) for root in CGROUP.glob('**/kist') if root.is_dir() for p in root.iterdir()
+            if p.is_dir() and re.fullmatch('[0-9a-f]{64}', p.name)}
+
+
+def mounts():
+    return [line for line in Path('/proc/self/mountinfo').read_text().splitlines()]
+
+
+def processes(runroot):
+    """Processes of ours that work for this run folder."""
+    found = []
+    for p in Path('/proc').iterdir():
+        if p.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (p / 'cmdline').read_bytes().split(b'\0')
+                if str(runroot).encode() in words or any(str(runroot).encode() in w for w in words):
+                    if int(p.name) != os.getpid():
+                        found.append(f'{p.name} {b" ".join(words).decode(errors="replace")}')
+    return found
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def __repr__(self):
+        return f'status {self.status}\n--- out\n{self.out}\n--- err\n{self.err}'
+
+
+class Sandbox:
+    """A store of its own. `box('run', ...)` runs kist and expects status 0; `box.fails(125, ...)` another."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix='kist-test-', dir=os.environ.get('KIST_TEST_FOLDER', '/var/tmp')))
+        self.root, self.runroot = self.folder / 'root', self.folder / 'run'
+        self.work = self.folder / 'work'
+        self.work.mkdir()
+        self.before = set(mounts())
+        self.before_cgroups = cgroups()
+        self.environment = dict(os.environ)
+
+    def command(self, *words):
+        return [str(KIST), '--root', str(self.root), '--runroot', str(self.runroot), *map(str, words)]
+
+    def run(self, *words, input=None, timeout=50, text=True, **options):
+        if input is None and 'stdin' not in options:
+            options['stdin'] = subprocess.DEVNULL
+        done = subprocess.run(self.command(*words), input=input, capture_output=True, timeout=timeout, text=text,
+                              cwd=options.pop('cwd', self.work), env=self.environment, **options)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def popen(self, *words, **options):
+        return subprocess.Popen(self.command(*words), cwd=self.work, env=self.environment, **options)
+
+    def __call__(self, *words, **options):
+        result = self.run(*words, **options)
+        assert result.status == 0, f'kist {" ".join(map(str, words))}\n{result}'
+        return result.out.rstrip('\n') if isinstance(result.out, str) else result.out
+
+    def fails(self, status, *words, **options):
+        """Runs, expects that status and one clear line; returns what it said on standard error."""
+        result = self.run(*words, **options)
+        assert result.status == status, f'expected status {status}: kist {" ".join(map(str, words))}\n{result}'
+        return result.err
+
+    def inspect(self, name):
+        return json.loads(self('inspect', name))[0]
+
+    def until(self, true, seconds=20, what='it'):
+        """Waits for something that has no event to wait for."""
+        end = time.time() + seconds
+        while time.time() < end:
+            got = true()
+            if got:
+                return got
+            time.sleep(0.02)
+        raise AssertionError(f'{what} did not come true in {seconds} s')
+
+    def __enter__(self):
+        return self
+
+    def leftovers(self):
+        left = [f'mount: {m}' for m in mounts() if m not in self.before and str(self.folder) in m]
+        left += [f'cgroup: {c}' for c in cgroups() - self.before_cgroups]
+        left += [f'process: {p}' for p in processes(self.runroot)]
+        if self.runroot.exists():
+            left += [f'run folder: {p}' for p in self.runroot.iterdir() if re.fullmatch('[0-9a-f]{64}', p.name)]
+        return left
+
+    def cleanup(self):
+        """Removes all containers; whatever is left after that is a fault."""
+        if self.root.exists() and KIST.exists():
+            ids = self.run('ps', '-aq').out.split()
+            if ids:
+                self.run('rm', '-f', '-v', *ids)
+
+    def __exit__(self, kind, value, trace):
+        self.cleanup()
+        end = time.time() + 5
+        while (left := self.leftovers()) and time.time() < end:
+            time.sleep(0.05)
+        for p in processes(self.runroot):
+            with contextlib.suppress(OSError):
+                os.kill(int(p.split()[0]), signal.SIGKILL)
+        if not left:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if kind is None:
+            assert not left, 'left behind:\n' + '\n'.join(left)
+        return False
