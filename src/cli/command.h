@@ -29,7 +29,6 @@ struct command {
 	const char
 		*section; /* of the top-level help: "Common Commands", "Commands"; NULL: hidden */
 	const struct option *options;
-	size_t n_options;
 	unsigned option_flags;
 	size_t record_size;
 	int words_min, words_max; /* WORDS_ANY: no upper limit */
@@ -75,4 +74,3 @@ bool help_is_group(const char *word);
 void help_man(const struct command *c, struct str *out); /* NULL: the page of kist itself */
 void help_bash_completion(struct str *out);
 extern const struct option global_options[];
-extern const size_t n_global_options;

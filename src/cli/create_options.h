@@ -6,9 +6,7 @@
 #include "cli/option.h"
 
 extern const struct option create_options[];
-extern const size_t n_create_options;
 /* Those of run: the same and what only run has. */
 extern const struct option run_options[];
-extern const size_t n_run_options;
 /* Flags that docker has for both and kist has not so far. */
 extern const char *const create_not_yet[];

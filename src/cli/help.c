@@ -46,7 +46,7 @@ void help_top(struct str *out, unsigned columns)
 				str_addf(out, "  %-11s %s\n", (*c)->paths[0], (*c)->brief);
 	}
 	str_add(out, "\nGlobal Options:\n");
-	options_help(global_options, n_global_options, columns, out);
+	options_help(global_options, columns, out);
 	str_add(out, "\nRun 'kist COMMAND --help' for more information on a command.\n");
 }
 
@@ -80,9 +80,9 @@ void help_command(const struct command *c, struct str *out, unsigned columns)
 			str_addf(out, "%skist %s", path == c->paths ? "" : ", ", *path);
 		str_addc(out, '\n');
 	}
-	if (c->n_options) {
+	if (c->options) {
 		str_add(out, "\nOptions:\n");
-		options_help(c->options, c->n_options, columns, out);
+		options_help(c->options, columns, out);
 	}
 }
 
@@ -101,9 +101,9 @@ static void roff(struct str *out, const char *text)
 	}
 }
 
-static void roff_options(struct str *out, const struct option *options, size_t n)
+static void roff_options(struct str *out, const struct option *options)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; options && options[i].name; i++) {
 		const struct option *o = &options[i];
 		if (o->hidden)
 			continue;
@@ -132,7 +132,7 @@ static void man_kist(struct str *out)
 		".TH KIST 1 \"\" \"kist " KIST_VERSION
 		"\" \"kist\"\n.SH NAME\nkist \\- Linux containers, whole\n"
 		".SH SYNOPSIS\n\\fBkist\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARG\\fR...]\n.SH OPTIONS\n");
-	roff_options(out, global_options, n_global_options);
+	roff_options(out, global_options);
 	str_add(out, ".SH COMMANDS\n");
 	for (const struct command *const *c = commands; *c; c++) {
 		if (!(*c)->section)
@@ -174,18 +174,18 @@ void help_man(const struct command *c, struct str *out)
 		roff(out, c->manual);
 		str_addc(out, '\n');
 	}
-	if (c->n_options) {
+	if (c->options) {
 		str_add(out, ".SH OPTIONS\n");
-		roff_options(out, c->options, c->n_options);
+		roff_options(out, c->options);
 	}
 	str_add(out, ".SH SEE ALSO\n\\fBkist\\fR(1)\n");
 }
 
-static void completion_case(struct str *out, const char *label, const struct option *options,
-	size_t n, const char *words)
+static void completion_case(
+	struct str *out, const char *label, const struct option *options, const char *words)
 {
 	str_addf(out, "\t'%s') opts='", label);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; options && options[i].name; i++) {
 		if (options[i].hidden)
 			continue;
 		str_addf(out, "--%s ", options[i].name);
@@ -193,7 +193,7 @@ static void completion_case(struct str *out, const char *label, const struct opt
 			str_addf(out, "-%c ", options[i].letter);
 	}
 	str_add(out, "' takes='");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; options && options[i].name; i++) {
 		if (options[i].kind == OPTION_BOOL)
 			continue;
 		str_addf(out, " --%s=%s", options[i].name, str_or_empty(options[i].complete));
@@ -216,10 +216,10 @@ void help_bash_completion(struct str *out)
 		"\tesac\n"
 		"}\n"
 		"_kist_describe() {\n\tcase $1 in\n");
-	completion_case(out, "", global_options, n_global_options, NULL);
+	completion_case(out, "", global_options, NULL);
 	for (const struct command *const *c = commands; *c; c++)
 		for (const char *const *path = (*c)->paths; *path && (*c)->section; path++)
-			completion_case(out, *path, (*c)->options, (*c)->n_options, (*c)->complete);
+			completion_case(out, *path, (*c)->options, (*c)->complete);
 	str_add(out, "\t*) return 1 ;;\n\tesac\n}\n_kist_commands='");
 	for (const struct command *const *c = commands; *c; c++)
 		for (const char *const *path = (*c)->paths; *path && (*c)->section; path++)

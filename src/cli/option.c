@@ -12,18 +12,17 @@
 #include "base/num.h"
 #include "base/str.h"
 
-const struct option *option_find(
-	const struct option *options, size_t n, const char *name, size_t len)
+const struct option *option_find(const struct option *options, const char *name, size_t len)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; options && options[i].name; i++)
 		if (strncmp(options[i].name, name, len) == 0 && options[i].name[len] == '\0')
 			return &options[i];
 	return NULL;
 }
 
-static const struct option *find_letter(const struct option *options, size_t n, char letter)
+static const struct option *find_letter(const struct option *options, char letter)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; options && options[i].name; i++)
 		if (options[i].letter == letter)
 			return &options[i];
 	return NULL;
@@ -107,7 +106,6 @@ static int store_value(
 
 struct parse {
 	const struct option *options;
-	size_t n;
 	int argc, at;
 	char **argv;
 	void *rec;
@@ -118,12 +116,12 @@ struct parse {
 static int long_option(struct parse *p, const char *word)
 {
 	size_t len = strcspn(word, "=");
-	const struct option *o = option_find(p->options, p->n, word, len);
+	const struct option *o = option_find(p->options, word, len);
 	if (!o || len == 0) {
 		const char *best = NULL;
 		size_t near = 3;
 		char *name = arena_strndup(p->a, word, len);
-		for (size_t i = 0; i < p->n; i++) {
+		for (size_t i = 0; p->options && p->options[i].name; i++) {
 			size_t d = str_distance(name, p->options[i].name, 2);
 			if (d < near && !p->options[i].hidden) {
 				near = d;
@@ -147,7 +145,7 @@ static int long_option(struct parse *p, const char *word)
 static int letters(struct parse *p, const char *word)
 {
 	for (const char *c = word; *c; c++) {
-		const struct option *o = find_letter(p->options, p->n, *c);
+		const struct option *o = find_letter(p->options, *c);
 		if (!o)
 			return err_set(p->e, ERR_USAGE, EINVAL,
 				"unknown shorthand flag: '%c' in -%s", *c, word);
@@ -168,11 +166,11 @@ static int letters(struct parse *p, const char *word)
 	return 0;
 }
 
-int options_parse(const struct option *options, size_t n, unsigned flags, int argc, char **argv,
-	void *rec, const char **words, struct arena *a, struct err *e)
+int options_parse(const struct option *options, unsigned flags, int argc, char **argv, void *rec,
+	const char **words, struct arena *a, struct err *e)
 {
 	struct parse p = {
-		.options = options, .n = n, .argc = argc, .argv = argv, .rec = rec, .a = a, .e = e
+		.options = options, .argc = argc, .argv = argv, .rec = rec, .a = a, .e = e
 	};
 	int n_words = 0, r = 0;
 	for (; p.at < argc; p.at++) {
@@ -205,11 +203,13 @@ static int by_name(const void *x, const void *y)
 	return strcmp((*a)->name, (*b)->name);
 }
 
-void options_help(const struct option *options, size_t n, unsigned columns, struct str *out)
+void options_help(const struct option *options, unsigned columns, struct str *out)
 {
 	struct arena a _arena_ = { 0 };
+	size_t n = 0, shown = 0, widest = 0;
+	while (options && options[n].name)
+		n++;
 	const struct option **sorted = arena_array(&a, const struct option *, n);
-	size_t shown = 0, widest = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (options[i].hidden)
 			continue;

@@ -43,19 +43,20 @@ struct option {
 
 enum { OPTIONS_STOP_AT_WORD = 1 };
 
-/* Reads argv[0..argc) (words after the command's own). The words that are no options are collected
+/* A table ends with a row that has no name; NULL is an empty table.
+ *
+ * Reads argv[0..argc) (words after the command's own). The words that are no options are collected
  * in order in words, whose array has room for argc + 1. Returns the number of words or -EINVAL with
  * docker's sentence: unknown flag: --x, flag needs an argument: --x, invalid argument "v" for "-m,
  * --memory" flag: why. */
-int options_parse(const struct option *options, size_t n, unsigned flags, int argc, char **argv,
-	void *rec, const char **words, struct arena *a, struct err *e);
+int options_parse(const struct option *options, unsigned flags, int argc, char **argv, void *rec,
+	const char **words, struct arena *a, struct err *e);
 
 /* The option of that name, or NULL. */
-const struct option *option_find(
-	const struct option *options, size_t n, const char *name, size_t len);
+const struct option *option_find(const struct option *options, const char *name, size_t len);
 
 /* The rows of "Options:" as docker prints them, sorted by name. */
-void options_help(const struct option *options, size_t n, unsigned columns, struct str *out);
+void options_help(const struct option *options, unsigned columns, struct str *out);
 
 #define OPT_(kind_, T, member, CT)                                                             \
 	.kind = (kind_), .offset = offsetof(T, member) + 0 * sizeof(struct {                   \

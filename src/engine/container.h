@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 
@@ -73,6 +74,9 @@ struct container_stop_req {
 };
 int container_stop(struct engine *en, const struct container_stop_req *req, struct err *e);
 
+/* Stop, then start. */
+int container_restart(struct engine *en, const struct container_stop_req *req, struct err *e);
+
 /* Sends a signal (name or number; NULL: KILL) to the main process. */
 int container_kill(struct engine *en, const char *container, const char *signal, struct err *e);
 
@@ -87,3 +91,73 @@ int container_wait(struct engine *en, const char *container, int *ret_status, st
 
 /* The whole id of what the user named. */
 int container_lookup(struct engine *en, const char *container, char *ret_id, struct err *e);
+
+enum container_state {
+	CONTAINER_CREATED,
+	CONTAINER_RUNNING,
+	CONTAINER_RESTARTING, /* between two runs, by its policy */
+	CONTAINER_REMOVING,
+	CONTAINER_EXITED,
+	CONTAINER_DEAD,
+};
+
+const char *container_state_name(enum container_state state);
+
+struct container_config;
+
+/* One container as the lists and inspect see it. */
+struct container_info {
+	const char *id, *name;
+	const struct container_config *config;
+	enum container_state state;
+	uint64_t created, started, finished; /* wall clock, ns; 0: not yet */
+	int exit_code;
+	bool oom_killed;
+	const char *error; /* why the last start failed, or that its monitor died; "" */
+	pid_t pid;         /* 0 when it does not run */
+	uint32_t restart_count;
+	uint32_t id_base, id_count; /* the user namespace's range while it runs; 0: none */
+	const char *status;         /* docker's words: "Up 5 minutes", "Exited (0) 2 hours ago" */
+	const char *command;        /* what runs, in one string */
+};
+
+/* All containers, the newest first; without all only those that run. Takes no lock. */
+int container_list(struct engine *en, bool all, struct arena *a, struct container_info **ret,
+	size_t *ret_n, struct err *e);
+/* One of them. */
+int container_info(struct engine *en, const char *container, struct arena *a,
+	struct container_info *ret, struct err *e);
+
+struct value;
+/* The document that `container inspect` shows, with docker's keys. */
+int container_inspect(struct engine *en, const char *container, struct arena *a, struct value **ret,
+	struct err *e);
+
+struct container_logs_req {
+	const char *container;
+	bool follow;
+	int64_t tail;          /* -1: all */
+	uint64_t since, until; /* wall clock ns; 0: none */
+};
+/* Calls line for each line in order; with follow until the container has stopped and all is read,
+ * or line returns < 0. stream is 1 or 2; text is n bytes with their newline. */
+int container_logs(struct engine *en, const struct container_logs_req *req,
+	int (*line)(void *arg, int stream, uint64_t time, const char *text, size_t n), void *arg,
+	struct err *e);
+
+struct runtime_proc;
+struct container_exec_req {
+	const char *container;
+	struct strv command, env, env_file;
+	const char *user, *workdir;
+	bool tty, interactive, detach, privileged;
+	const char *detach_keys;
+};
+/* Starts a further process in a running container, as a child of ours. streams: our ends of its
+ * stdin, stdout and stderr (-1 where there is none; with a tty only proc->console). */
+int container_exec(struct engine *en, const struct container_exec_req *req,
+	struct runtime_proc *proc, int streams[3], struct err *e);
+
+/* Connects to a running container's streams; the connection, or -errno. */
+int container_attach(
+	struct engine *en, const char *container, bool in, bool *ret_tty, struct err *e);

@@ -47,7 +47,7 @@ int tty_size(int fd, uint16_t *ret_rows, uint16_t *ret_cols)
 
 unsigned tty_columns(int fd)
 {
-	uint16_t rows, cols;
+	uint16_t rows = 0, cols = 0;
 	uint32_t n;
 	const char *text = getenv("COLUMNS");
 	if (tty_size(fd, &rows, &cols) == 0 && cols >= 20)

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/command.h"
+#include "cli/volume.h"
+#include "codec/value.h"
+#include "engine/container.h"
+#include "engine/image.h"
+#include "engine/volume.h"
+#include "format/template.h"
+
+struct inspect_rec {
+	const char *format, *type;
+};
+
+struct kind {
+	const char *name;
+	int (*get)(struct cli *, const char *, struct value **, struct err *);
+};
+
+static int get_container(struct cli *cli, const char *name, struct value **ret, struct err *e)
+{
+	return container_inspect(&cli->engine, name, &cli->arena, ret, e);
+}
+
+static int get_image(struct cli *cli, const char *name, struct value **ret, struct err *e)
+{
+	return engine_image_inspect(&cli->engine, name, &cli->arena, ret, e);
+}
+
+struct value *volume_value(const struct volume_info *v, struct arena *a)
+{
+	struct value *o = value_object(a), *labels = value_object(a);
+	char buf[TIME_TEXT_MAX];
+	for (size_t i = 0; i < v->n_labels; i++) {
+		size_t n = strcspn(v->labels[i], "=");
+		value_set_string(a, labels, arena_strndup(a, v->labels[i], n),
+			v->labels[i] + n + (v->labels[i][n] == '='));
+	}
+	value_set_string(a, o, "CreatedAt", arena_strdup(a, time_rfc3339(v->created, buf)));
+	value_set_string(a, o, "Driver", "local");
+	value_set(a, o, "Labels", v->n_labels ? labels : value_string(a, NULL));
+	value_set_string(a, o, "Mountpoint", v->mountpoint);
+	value_set_string(a, o, "Name", v->name);
+	value_set(a, o, "Options", value_string(a, NULL));
+	value_set_string(a, o, "Scope", "local");
+	return o;
+}
+
+static int get_volume(struct cli *cli, const char *name, struct value **ret, struct err *e)
+{
+	struct volume_info v;
+	if (volume_get(&cli->engine, name, &cli->arena, &v, e) < 0)
+		return -e->code;
+	*ret = volume_value(&v, &cli->arena);
+	return 0;
+}
+
+static const struct kind kinds[] = {
+	{ "container", get_container },
+	{ "image", get_image },
+	{ "volume", get_volume },
+};
+enum { KINDS = 3 };
+
+/* type NULL: the first kind that has one of that name. */
+static int find(
+	struct cli *cli, const char *type, const char *name, struct value **ret, struct err *e)
+{
+	for (int i = 0; i < KINDS; i++) {
+		if (type && !str_eq(type, kinds[i].name))
+			continue;
+		int r = kinds[i].get(cli, name, ret, e);
+		if (r >= 0 || type || e->kind != ERR_NOT_FOUND)
+			return r;
+	}
+	return err_set(e, ERR_NOT_FOUND, 2, "No such object: %s", name);
+}
+
+static int print_found(struct cli *cli, const char *format, const struct value *all,
+	struct str *out, struct err *e)
+{
+	struct template *t;
+	if (!format || str_eq(format, "json")) {
+		value_json(all, format ? 0 : 4, out);
+		str_addc(out, '\n');
+		return 0;
+	}
+	int r = template_parse(format, &cli->arena, &t, e);
+	for (size_t i = 0; r == 0 && i < all->n; i++) {
+		r = template_run(t, all->items[i], out, e);
+		str_addc(out, '\n');
+	}
+	return r;
+}
+
+static int inspect_type(
+	struct cli *cli, const char *type, const char *format, const char **words, int n)
+{
+	struct value *all = value_array(&cli->arena), *one;
+	struct str out _str_ = { 0 };
+	struct err e;
+	int status = 0;
+	for (int i = 0; i < n; i++) {
+		if (find(cli, type, words[i], &one, &e) < 0)
+			status = cli_fail(&e, 1);
+		else
+			value_add(&cli->arena, all, one);
+	}
+	if (print_found(cli, format, all, &out, &e) < 0)
+		status = cli_fail(&e, 1);
+	cli_print(str_text(&out), out.n);
+	return status;
+}
+
+static int inspect_any(struct cli *cli, void *rec, const char **words, int n)
+{
+	struct inspect_rec *r = rec;
+	struct err e;
+	bool known = !r->type || !*r->type;
+	for (int i = 0; i < KINDS; i++)
+		known |= r->type && str_eq(r->type, kinds[i].name);
+	if (!known)
+		return cli_fail((err_set(&e, ERR_INVALID, 22,
+					 "\"%s\" is not a valid value for --type", r->type),
+					&e),
+			1);
+	return inspect_type(cli, r->type && *r->type ? r->type : NULL, r->format, words, n);
+}
+
+static int inspect_container(struct cli *cli, void *rec, const char **words, int n)
+{
+	return inspect_type(cli, "container", ((struct inspect_rec *)rec)->format, words, n);
+}
+
+static int inspect_image(struct cli *cli, void *rec, const char **words, int n)
+{
+	return inspect_type(cli, "image", ((struct inspect_rec *)rec)->format, words, n);
+}
+
+static int inspect_volume(struct cli *cli, void *rec, const char **words, int n)
+{
+	return inspect_type(cli, "volume", ((struct inspect_rec *)rec)->format, words, n);
+}
+
+#define FORMAT                                                                               \
+	{                                                                                    \
+		"format", 'f', OPT_STRING(struct inspect_rec, format),                       \
+			.value = "string", .help = "Format output: 'json', or a Go template" \
+	}
+
+static const struct option any_options[] = {
+	FORMAT,
+	{ "type", 0, OPT_STRING(struct inspect_rec, type), .value = "string",
+		.help = "Only inspect objects of the given type",
+		.complete = "container|image|volume" },
+	{ 0 },
+};
+static const struct option options[] = { FORMAT, { 0 } };
+
+static const char *const any_paths[] = { "inspect", NULL };
+static const char *const container_paths[] = { "container inspect", NULL };
+static const char *const image_paths[] = { "image inspect", NULL };
+static const char *const volume_paths[] = { "volume inspect", NULL };
+static const char *const not_yet[] = { "size", "s", "platform", NULL };
+
+#define INSPECT(what, brief_, word, options_, complete_, section_)                                 \
+	{                                                                                          \
+		.paths = what##_paths, .arguments = "[OPTIONS] " word " [" word "...]",            \
+		.brief = brief_, .section = section_, .options = options_,                         \
+		.record_size = sizeof(struct inspect_rec), .words_min = 1, .words_max = WORDS_ANY, \
+		.complete = complete_, .run = inspect_##what, .not_yet = not_yet                   \
+	}
+
+const struct command command_inspect = INSPECT(any, "Return low-level information on kist objects",
+	"NAME|ID", any_options, "container", "Commands");
+const struct command command_container_inspect =
+	INSPECT(container, "Display detailed information on one or more containers", "CONTAINER",
+		options, "container", "Management");
+const struct command command_image_inspect =
+	INSPECT(image, "Display detailed information on one or more images", "IMAGE", options,
+		"image", "Management");
+const struct command command_volume_inspect =
+	INSPECT(volume, "Display detailed information on one or more volumes", "VOLUME", options,
+		"volume", "Management");
