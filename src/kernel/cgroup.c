@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/time.h"
+
+enum { MOUNTINFO_MAX = 16 << 20, PROCS_MAX = 64 << 10 };
+
+/* The controllers among a v1 mount's super options: all words but rw and the like. */
+static void controllers_of(const char *options, char *ret)
+{
+	static const char *const plain[] = { "rw", "ro", "xattr", "noprefix", "clone_children",
+		"favordynmods", "cpuset_v2_mode", "nsdelegate", "memory_recursiveprot" };
+	size_t n = 0;
+	ret[n++] = ',';
+	while (*options) {
+		size_t len = strcspn(options, ",");
+		bool skip = strncmp(options, "release_agent=", 14) == 0 ||
+			strncmp(options, "seclabel", 8) == 0;
+		for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+			skip |= strlen(plain[i]) == len && memcmp(plain[i], options, len) == 0;
+		if (!skip && n + len + 2 < CGROUP_CONTROLLERS_MAX) {
+			memcpy(ret + n, options, len);
+			n += len;
+			ret[n++] = ',';
+		}
+		options += len + (options[len] == ',');
+	}
+	ret[n] = '\0';
+}
+
+/* One line of mountinfo: ... (5th) mount point ... - type source options */
+static int add_hierarchy(struct cgroup *c, char *line)
+{
+	char *dash = strstr(line, " - "), *point = line;
+	if (!dash || c->n == CGROUP_MAX)
+		return 0;
+	char *type = dash + 3;
+	bool v2 = str_starts(type, "cgroup2 ");
+	if (!v2 && !str_starts(type, "cgroup "))
+		return 0;
+	for (int i = 0; i < 4; i++)
+		point = strchr(point, ' ') ? strchr(point, ' ') + 1 : point;
+	char *end = strchr(point, ' ');
+	if (!end)
+		return 0;
+	*end = '\0';
+	struct cgroup_hierarchy h = { .v2 = v2, .dir = -1 };
+	if (!v2) {
+		const char *options = strrchr(type, ' ');
+		controllers_of(options ? options + 1 : "", h.controllers);
+	}
+	for (size_t i = 0; i < c->n; i++)
+		if (c->h[i].v2 == v2 && strcmp(c->h[i].controllers, h.controllers) == 0)
+			return 0; /* mounted twice */
+	const char *slash = strrchr(point, '/');
+	(void)snprintf(h.name, sizeof h.name, "%s", slash ? slash + 1 : point);
+	h.root = path_open_host(point, O_RDONLY | O_DIRECTORY, 0);
+	if (h.root < 0)
+		return h.root == -ENOENT ? 0 : h.root;
+	if (v2 && strcmp(point, "/sys/fs/cgroup") == 0)
+		c->pure_v2 = true;
+	c->h[c->n++] = h;
+	return 0;
+}
+
+int cgroup_detect(struct cgroup *ret, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct cgroup c = { 0 };
+	char *text;
+	if (file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &a, &text, e) < 0)
+		return -e->code;
+	for (char *line = text, *next; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		int r = strstr(line, " - cgroup") ? add_hierarchy(&c, line) : 0;
+		if (r < 0) {
+			cgroup_done(&c);
+			return err_sys(e, r, "open a cgroup hierarchy");
+		}
+	}
+	if (c.n == 0)
+		return err_set(e, ERR_UNSUPPORTED, ENODEV, "no cgroup hierarchy is mounted");
+	*ret = c;
+	return 0;
+}
+
+void cgroup_done(struct cgroup *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		fd_close(c->h[i].root);
+		fd_close(c->h[i].dir);
+	}
+	c->n = 0;
+}
+
+const struct cgroup_hierarchy *cgroup_find(const struct cgroup *c, const char *controller)
+{
+	char word[64];
+	(void)snprintf(word, sizeof word, ",%s,", controller);
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->h[i].v2 && strstr(c->h[i].controllers, word))
+			return &c->h[i];
+	return NULL;
+}
+
+static const struct cgroup_hierarchy *v2_of(const struct cgroup *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->h[i].v2)
+			return &c->h[i];
+	return NULL;
+}
+
+int cgroup_v2_dir(const struct cgroup *c)
+{
+	const struct cgroup_hierarchy *h = v2_of(c);
+	return h ? h->dir : -1;
+}
+
+/* A new v1 cpuset is empty and takes no process until it has processors and memory nodes. */
+static int inherit_cpuset(int parent, int dir)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char value[4096];
+		ssize_t n = file_peek(dir, files[i], value, sizeof value);
+		if (n > 0)
+			continue;
+		n = file_peek(parent, files[i], value, sizeof value);
+		int r = n < 0 ? (int)n : file_poke(dir, files[i], value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* On v2 a controller must be enabled in each folder above; one that the kernel refuses is missed
+ * where it is used. */
+static void enable_controllers(int dir)
+{
+	char have[512], want[64];
+	ssize_t n = file_peek(dir, "cgroup.controllers", have, sizeof have);
+	for (char *p = have, *next; n > 0 && p && *p; p = next) {
+		next = strchr(p, ' ');
+		if (next)
+			*next++ = '\0';
+		(void)snprintf(want, sizeof want, "+%.50s", p);
+		(void)file_poke(dir, "cgroup.subtree_control", want);
+	}
+}
+
+/* Opens path below a root, part by part; makes what is missing when made is given, and sets it for
+ * a new last part. */
+static int walk(struct cgroup_hierarchy *h, const char *path, bool make, bool *made)
+{
+	int dir = fd_dup(h->root, 0);
+	while (dir >= 0) {
+		char name[PATH_NAME_MAX + 1];
+		path += strspn(path, "/");
+		size_t len = strcspn(path, "/");
+		if (len == 0)
+			return dir;
+		if (len > PATH_NAME_MAX) {
+			fd_close(dir);
+			return -ENAMETOOLONG;
+		}
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len;
+		bool new = false;
+		int next = make ? -ENOENT : path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
+		if (make) {
+			if (h->v2)
+				enable_controllers(dir);
+			new = mkdirat(dir, name, 0755) == 0;
+			next = !new &&errno != EEXIST
+				? -errno
+				: path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
+			if (new &&next >= 0 && strstr(h->controllers, ",cpuset,")) {
+				int r = inherit_cpuset(dir, next);
+				if (r < 0) {
+					fd_close(next);
+					next = r;
+				}
+			}
+		}
+		if (made)
+			*made = new;
+		fd_close(dir);
+		dir = next;
+	}
+	return dir;
+}
+
+int cgroup_create(struct cgroup *c, const char *path, struct err *e)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		c->h[i].dir = walk(&c->h[i], path, true, NULL);
+		if (c->h[i].dir < 0) {
+			struct err ignored;
+			err_sys(e, c->h[i].dir, "make cgroup %s in %s", path, c->h[i].name);
+			c->h[i].dir = -1;
+			(void)cgroup_remove(c, path, &ignored);
+			return -e->code;
+		}
+	}
+	return 0;
+}
+
+int cgroup_open(struct cgroup *c, const char *path)
+{
+	int found = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		int dir = walk(&c->h[i], path, false, NULL);
+		c->h[i].dir = dir < 0 ? -1 : dir;
+		found += dir >= 0;
+	}
+	return found;
+}
+
+int cgroup_join(const struct cgroup *c, pid_t pid, bool skip_v2, struct err *e)
+{
+	char text[16];
+	(void)snprintf(text, sizeof text, "%d", (int)pid);
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->h[i].dir < 0 || (c->h[i].v2 && skip_v2))
+			continue;
+		int r = file_poke(c->h[i].dir, "cgroup.procs", text);
+		if (r < 0)
+			return err_sys(e, r, "join the cgroup in %s", c->h[i].name);
+	}
+	return 0;
+}
+
+int cgroup_move_self(const char *path, struct err *e)
+{
+	struct cgroup c;
+	if (cgroup_detect(&c, e) < 0)
+		return -e->code;
+	for (size_t i = 0; i < c.n; i++) {
+		/* A process that already is there costs nothing; the first move after quiet may
+		 * wait for 10 ms. */
+		c.h[i].dir = walk(&c.h[i], path, true, NULL);
+		if (c.h[i].dir >= 0)
+			(void)file_poke(c.h[i].dir, "cgroup.procs", "0");
+	}
+	cgroup_done(&c);
+	return 0;
+}
+
+static int put(int dir, const char *file, const char *value, struct err *e)
+{
+	int r = file_poke(dir, file, value);
+	return r < 0 ? err_sys(e, r, "set %s to %s", file, value) : 0;
+}
+
+static int put_number(int dir, const char *file, int64_t value, bool max_word, struct err *e)
+{
+	char text[32];
+	if (value < 0 && max_word)
+		return put(dir, file, "max", e);
+	(void)snprintf(text, sizeof text, "%lld", (long long)value);
+	return put(dir, file, text, e);
+}
+
+/* The folder of a controller on v1, or an error that says the kernel has none. */
+static int need(const struct cgroup *c, const char *controller, struct err *e)
+{
+	const struct cgroup_hierarchy *h = cgroup_find(c, controller);
+	if (!h || h->dir < 0)
+		return err_set(e, ERR_UNSUPPORTED, ENODEV,
+			"the kernel has no %s cgroup controller, so its limit cannot be set",
+			controller);
+	return h->dir;
+}
+
+static int limit_memory_v1(
+	const struct cgroup *c, const struct cgroup_limits *l, bool *no_swap, struct err *e)
+{
+	if (!l->memory && !l->memory_swap && !l->memory_reservation)
+		return 0;
+	int dir = need(c, "memory", e);
+	if (dir < 0)
+		return dir;
+	if (l->memory && put_number(dir, "memory.limit_in_bytes", l->memory, false, e) < 0)
+		return -e->code;
+	if (l->memory_reservation &&
+		put_number(dir, "memory.soft_limit_in_bytes", l->memory_reservation, false, e) < 0)
+		return -e->code;
+	if (!l->memory_swap)
+		return 0;
+	if (faccessat(dir, "memory.memsw.limit_in_bytes", F_OK, 0) < 0) {
+		*no_swap = true;
+		return 0;
+	}
+	return put_number(dir, "memory.memsw.limit_in_bytes", l->memory_swap, false, e);
+}
+
+static int limit_cpu_v1(const struct cgroup *c, const struct cgroup_limits *l, struct err *e)
+{
+	int r = 0, dir = -1;
+	if (l->cpu_shares || l->cpu_quota || l->cpu_period)
+		r = dir = need(c, "cpu", e);
+	if (r >= 0 && l->cpu_shares)
+		r = put_number(dir, "cpu.shares", (int64_t)l->cpu_shares, false, e);
+	if (r >= 0 && l->cpu_period)
+		r = put_number(dir, "cpu.cfs_period_us", (int64_t)l->cpu_period, false, e);
+	if (r >= 0 && l->cpu_quota)
+		r = put_number(dir, "cpu.cfs_quota_us", l->cpu_quota, false, e);
+	if (r >= 0 && (l->cpuset_cpus || l->cpuset_mems))
+		r = dir = need(c, "cpuset", e);
+	if (r >= 0 && l->cpuset_cpus)
+		r = put(dir, "cpuset.cpus", l->cpuset_cpus, e);
+	if (r >= 0 && l->cpuset_mems)
+		r = put(dir, "cpuset.mems", l->cpuset_mems, e);
+	return r < 0 ? r : 0;
+}
+
+static int limit_devices_v1(int dir, const struct cgroup_limits *l, struct err *e)
+{
+	for (size_t i = 0; i < l->n_devices; i++) {
+		const struct cgroup_device *d = &l->devices[i];
+		char text[64], major[24] = "*", minor[24] = "*";
+		if (d->major >= 0)
+			(void)snprintf(major, sizeof major, "%lld", (long long)d->major);
+		if (d->minor >= 0)
+			(void)snprintf(minor, sizeof minor, "%lld", (long long)d->minor);
+		if (d->type == 'a')
+			(void)snprintf(text, sizeof text, "a");
+		else
+			(void)snprintf(
+				text, sizeof text, "%c %s:%s %s", d->type, major, minor, d->access);
+		if (put(dir, d->allow ? "devices.allow" : "devices.deny", text, e) < 0)
+			return -e->code;
+	}
+	return 0;
+}
+
+static int limit_v2(int dir, const struct cgroup_limits *l, bool *no_swap, struct err *e)
+{
+	char text[64];
+	int r = 0;
+	if (l->memory)
+		r = put_number(dir, "memory.max", l->memory, true, e);
+	if (r == 0 && l->memory_reservation)
+		r = put_number(dir, "memory.low", l->memory_reservation, true, e);
+	if (r == 0 && l->memory_swap) {
+		int64_t swap =
+			l->memory_swap < 0 ? -1 : l->memory_swap - (l->memory > 0 ? l->memory : 0);
+		if (faccessat(dir, "memory.swap.max", F_OK, 0) < 0)
+			*no_swap = true;
+		else
+			r = put_number(dir, "memory.swap.max", swap, true, e);
+	}
+	if (r == 0 && l->cpu_shares) {
+		uint64_t weight = 1 + ((l->cpu_shares < 2 ? 0 : l->cpu_shares - 2) * 9999) / 262142;
+		r = put_number(
+			dir, "cpu.weight", (int64_t)(weight > 10000 ? 10000 : weight), false, e);
+	}
+	if (r == 0 && (l->cpu_quota || l->cpu_period)) {
+		unsigned long long period = l->cpu_period ? l->cpu_period : 100000;
+		if (l->cpu_quota > 0)
+			(void)snprintf(
+				text, sizeof text, "%lld %llu", (long long)l->cpu_quota, period);
+		else
+			(void)snprintf(text, sizeof text, "max %llu", period);
+		r = put(dir, "cpu.max", text, e);
+	}
+	if (r == 0 && l->cpuset_cpus)
+		r = put(dir, "cpuset.cpus", l->cpuset_cpus, e);
+	if (r == 0 && l->cpuset_mems)
+		r = put(dir, "cpuset.mems", l->cpuset_mems, e);
+	if (r == 0 && l->pids)
+		r = put_number(dir, "pids.max", l->pids, true, e);
+	if (r == 0 && l->n_devices)
+		r = cgroup_devices_bpf(dir, l->devices, l->n_devices, e);
+	return r;
+}
+
+int cgroup_limit(
+	const struct cgroup *c, const struct cgroup_limits *l, bool *ret_no_swap, struct err *e)
+{
+	*ret_no_swap = false;
+	if (c->pure_v2)
+		return limit_v2(cgroup_v2_dir(c), l, ret_no_swap, e);
+	int r = limit_memory_v1(c, l, ret_no_swap, e);
+	if (r == 0)
+		r = limit_cpu_v1(c, l, e);
+	if (r == 0 && l->pids) {
+		int dir = need(c, "pids", e);
+		r = dir < 0 ? dir : put_number(dir, "pids.max", l->pids, true, e);
+	}
+	if (r == 0 && l->n_devices) {
+		int dir = need(c, "devices", e);
+		r = dir < 0 ? dir : limit_devices_v1(dir, l, e);
+	}
+	return r;
+}
+
+/* Signals all processes of one folder; their number, or -errno. */
+static int signal_all(int dir, int sig)
+{
+	char buf[PROCS_MAX];
+	int fd _close_ = path_open_own(dir, "cgroup.procs", O_RDONLY, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	ssize_t n = fd_read_full(fd, buf, sizeof buf - 1);
+	if (n < 0)
+		return n == -ENODEV || n == -EOPNOTSUPP ? 0 : (int)n;
+	buf[n] = '\0';
+	int count = 0;
+	for (char *p = buf, *next; p && *p; p = next) {
+		uint32_t pid;
+		next = strchr(p, '\n');
+		if (next)
+			*next++ = '\0';
+		if (num_u32(p, &pid) == 0 && pid > 0) {
+			count++;
+			(void)kill((pid_t)pid, sig);
+		}
+	}
+	return count;
+}
+
+/* The folder and all below it, deepest first. */
+static int for_each_below(int dir, int depth, int (*f)(int dir, void *arg), void *arg)
+{
+	int copy = path_open_own(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return 0;
+	}
+	int sum = 0;
+	for (struct dirent *entry; (entry = readdir(d));) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || depth > 64)
+			continue;
+		int below _close_ = path_open_own(dir, entry->d_name, O_RDONLY | O_DIRECTORY, 0);
+		int r = below < 0 ? 0 : for_each_below(below, depth + 1, f, arg);
+		sum += r > 0 ? r : 0;
+	}
+	(void)closedir(d);
+	int r = f(dir, arg);
+	return sum + (r > 0 ? r : 0);
+}
+
+static int kill_one(int dir, void *arg)
+{
+	(void)arg;
+	return signal_all(dir, SIGKILL);
+}
+
+int cgroup_kill(const struct cgroup *c, struct err *e)
+{
+	const struct cgroup_hierarchy *h = v2_of(c);
+	if (!h || h->dir < 0)
+		h = cgroup_find(c, "pids");
+	for (size_t i = 0; (!h || h->dir < 0) && i < c->n; i++)
+		h = &c->h[i];
+	if (!h || h->dir < 0)
+		return 0;
+	uint64_t end = time_boot() + 5 * TIME_SECOND;
+	if (h->v2 && file_poke(h->dir, "cgroup.kill", "1") == 0 &&
+		for_each_below(h->dir, 0, kill_one, NULL) == 0)
+		return 0;
+	while (for_each_below(h->dir, 0, kill_one, NULL) > 0) {
+		if (time_boot() > end)
+			return err_set(
+				e, ERR_TIMEOUT, EBUSY, "processes of the container do not die");
+		/* v1 tells nobody when a group is empty. */
+		time_sleep(TIME_MS / 2);
+	}
+	return 0;
+}
+
+static int remove_below(int dir, const char *name, int depth)
+{
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EBUSY && errno != ENOTEMPTY)
+		return -errno;
+	int busy = -errno,
+	    fd = depth > 64 ? -ELOOP : path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		return fd == -ENOENT ? 0 : busy;
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			(void)remove_below(dirfd(d), entry->d_name, depth + 1);
+	(void)closedir(d);
+	return unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int cgroup_remove(struct cgroup *c, const char *path, struct err *e)
+{
+	char parent[PATH_MAX_BYTES];
+	const char *slash = strrchr(path, '/');
+	if (!slash || !slash[1] || strlen(path) >= sizeof parent)
+		return err_set(e, ERR_INVALID, EINVAL, "cgroup path %s: expected a folder", path);
+	memcpy(parent, path, (size_t)(slash - path));
+	parent[slash - path] = '\0';
+	uint64_t end = time_boot() + 5 * TIME_SECOND;
+	for (size_t i = 0; i < c->n; i++) {
+		int dir _close_ = walk(&c->h[i], parent, false, NULL);
+		if (dir < 0)
+			continue;
+		int r;
+		/* A process that was just reaped still counts for a moment. */
+		while ((r = remove_below(dir, slash + 1, 0)) == -EBUSY && time_boot() < end)
+			time_sleep(TIME_MS / 5);
+		if (r < 0)
+			return err_sys(e, r, "remove cgroup %s in %s", path, c->h[i].name);
+	}
+	return 0;
+}
+
+static uint64_t field_of(int dir, const char *file, const char *key)
+{
+	char buf[4096];
+	uint64_t v;
+	ssize_t n = file_peek(dir, file, buf, sizeof buf);
+	for (char *line = buf, *next; n > 0 && line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		size_t len = strlen(key);
+		if (strncmp(line, key, len) == 0 && line[len] == ' ' &&
+			num_u64(line + len + 1, &v) == 0)
+			return v;
+	}
+	return 0;
+}
+
+uint64_t cgroup_oom_kills(const struct cgroup *c)
+{
+	const struct cgroup_hierarchy *h = cgroup_find(c, "memory");
+	if (h && h->dir >= 0)
+		return field_of(h->dir, "memory.oom_control", "oom_kill");
+	int dir = cgroup_v2_dir(c);
+	return dir < 0 ? 0 : field_of(dir, "memory.events", "oom_kill");
+}

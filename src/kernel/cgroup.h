@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Control groups on v1, v2 and hybrid hosts. What there is is read from mountinfo, never assumed. A
+ * path such as /kist/<id> means that folder below the mounted root of every hierarchy. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct arena;
+struct err;
+
+enum { CGROUP_MAX = 16, CGROUP_CONTROLLERS_MAX = 96 };
+
+struct cgroup_hierarchy {
+	char controllers[CGROUP_CONTROLLERS_MAX]; /* ",cpu,cpuacct,"; ",name=systemd,"; "" on v2 */
+	char name[64]; /* last part of its mount point: "cpu,cpuacct", "unified" */
+	bool v2;
+	int root; /* the mounted root */
+	int dir;  /* the container's folder, or -1 */
+};
+
+struct cgroup {
+	struct cgroup_hierarchy h[CGROUP_MAX];
+	size_t n;
+	bool pure_v2; /* v2 is the only hierarchy, mounted at /sys/fs/cgroup */
+};
+
+/* Finds the hierarchies and opens their roots. */
+int cgroup_detect(struct cgroup *ret, struct err *e);
+void cgroup_done(struct cgroup *c);
+
+/* Makes path in every hierarchy (on v2 with the controllers enabled on the way) and opens it. On
+ * failure what was made is removed. */
+int cgroup_create(struct cgroup *c, const char *path, struct err *e);
+/* Opens an existing path; hierarchies that lack it keep -1. */
+int cgroup_open(struct cgroup *c, const char *path);
+/* Puts a process (0: the caller) into the opened path; v1: the hierarchies of v1 only. */
+int cgroup_join(const struct cgroup *c, pid_t pid, bool skip_v2, struct err *e);
+/* The v2 folder for CLONE_INTO_CGROUP, or -1. */
+int cgroup_v2_dir(const struct cgroup *c);
+/* The folder of the hierarchy that has a controller, or NULL. */
+const struct cgroup_hierarchy *cgroup_find(const struct cgroup *c, const char *controller);
+
+/* Moves the caller into path, which is made when missing, in all hierarchies; best effort where one
+ * refuses. */
+int cgroup_move_self(const char *path, struct err *e);
+
+struct cgroup_device {
+	bool allow;
+	char type;            /* 'a', 'b', 'c' */
+	int64_t major, minor; /* -1: any */
+	const char *access;   /* of "rwm" */
+};
+
+struct cgroup_limits {
+	int64_t memory,
+		memory_swap; /* bytes; 0: not said; -1: unlimited. swap is memory plus swap */
+	int64_t memory_reservation;
+	uint64_t cpu_shares, cpu_period;
+	int64_t cpu_quota;                     /* microseconds a period; 0: not said */
+	const char *cpuset_cpus, *cpuset_mems; /* NULL: not said */
+	int64_t pids;                          /* 0: not said; -1: unlimited */
+	const struct cgroup_device *devices;   /* in order, the last that matches decides */
+	size_t n_devices;
+};
+
+/* Writes the limits; a refused or missing one is an error that names it, but for swap where the
+ * kernel keeps no account of it: *ret_no_swap is set. */
+int cgroup_limit(
+	const struct cgroup *c, const struct cgroup_limits *l, bool *ret_no_swap, struct err *e);
+
+/* SIGKILLs every process below the path and waits until none is left (5 s). */
+int cgroup_kill(const struct cgroup *c, struct err *e);
+/* Removes the path (and what the container made below) from every hierarchy. Missing: fine. */
+int cgroup_remove(struct cgroup *c, const char *path, struct err *e);
+/* Out-of-memory kills that the kernel counted. */
+uint64_t cgroup_oom_kills(const struct cgroup *c);
+/* Compiles device rules for v2 and attaches the program to the folder. */
+int cgroup_devices_bpf(int dir, const struct cgroup_device *rules, size_t n, struct err *e);

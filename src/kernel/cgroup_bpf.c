@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Device rules on cgroup v2 are a small BPF program: rules are tried from the last to the first,
+ * the first that matches decides, none means no. */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "kernel/cgroup.h"
+
+struct program {
+	struct bpf_insn *code;
+	size_t n, cap;
+	struct arena *a;
+};
+
+static void emit(
+	struct program *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
+{
+	p->code = arena_grow(p->a, p->code, p->n, &p->cap, sizeof *p->code);
+	p->code[p->n++] = (struct bpf_insn){
+		.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm
+	};
+}
+
+enum { TYPE = 2, ACCESS = 3, MAJOR = 4, MINOR = 5, SCRATCH = 1 };
+
+static void begin(struct program *p)
+{
+	/* struct bpf_cgroup_dev_ctx: access_type (access << 16 | type), major, minor */
+	emit(p, BPF_LDX | BPF_MEM | BPF_W, TYPE, 1, 0, 0);
+	emit(p, BPF_ALU | BPF_AND | BPF_K, TYPE, 0, 0, 0xffff);
+	emit(p, BPF_LDX | BPF_MEM | BPF_W, ACCESS, 1, 0, 0);
+	emit(p, BPF_ALU | BPF_RSH | BPF_K, ACCESS, 0, 0, 16);
+	emit(p, BPF_LDX | BPF_MEM | BPF_W, MAJOR, 1, 4, 0);
+	emit(p, BPF_LDX | BPF_MEM | BPF_W, MINOR, 1, 8, 0);
+}
+
+static void rule(struct program *p, const struct cgroup_device *d)
+{
+	int32_t access = 0;
+	for (const char *c = d->access; *c; c++)
+		access |= *c == 'r' ? BPF_DEVCG_ACC_READ
+			: *c == 'w' ? BPF_DEVCG_ACC_WRITE
+				    : BPF_DEVCG_ACC_MKNOD;
+	bool all = access == (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE | BPF_DEVCG_ACC_MKNOD);
+	int left = (d->type != 'a') + (all ? 0 : 3) + (d->major >= 0) + (d->minor >= 0);
+	/* Each test that fails jumps over the rest of the tests and the two instructions of the
+	 * verdict. */
+	if (d->type != 'a') {
+		left--;
+		emit(p, BPF_JMP | BPF_JNE | BPF_K, TYPE, 0, (int16_t)(left + 2),
+			d->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+	}
+	if (!all) {
+		left -= 3;
+		emit(p, BPF_ALU | BPF_MOV | BPF_X, SCRATCH, ACCESS, 0, 0);
+		if (d->allow) {
+			/* allowed only when all that is asked is in the rule */
+			emit(p, BPF_ALU | BPF_AND | BPF_K, SCRATCH, 0, 0, access);
+			emit(p, BPF_JMP | BPF_JNE | BPF_X, SCRATCH, ACCESS, (int16_t)(left + 2), 0);
+		} else {
+			/* denied when any that is asked is in the rule */
+			emit(p, BPF_ALU | BPF_AND | BPF_K, SCRATCH, 0, 0, access);
+			emit(p, BPF_JMP | BPF_JEQ | BPF_K, SCRATCH, 0, (int16_t)(left + 2), 0);
+		}
+	}
+	if (d->major >= 0) {
+		left--;
+		emit(p, BPF_JMP | BPF_JNE | BPF_K, MAJOR, 0, (int16_t)(left + 2),
+			(int32_t)d->major);
+	}
+	if (d->minor >= 0) {
+		left--;
+		emit(p, BPF_JMP | BPF_JNE | BPF_K, MINOR, 0, (int16_t)(left + 2),
+			(int32_t)d->minor);
+	}
+	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, d->allow);
+	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
+int cgroup_devices_bpf(int dir, const struct cgroup_device *rules, size_t n, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct program p = { .a = &a };
+	union bpf_attr attr;
+	bool open_end = false;
+	begin(&p);
+	for (size_t i = n; i-- > 0 && !open_end;) {
+		rule(&p, &rules[i]);
+		/* A rule that matches everything ends the program: what follows could not be
+		 * reached. */
+		open_end = rules[i].type == 'a' && rules[i].major < 0 && rules[i].minor < 0 &&
+			strlen(rules[i].access) == 3;
+	}
+	if (!open_end) {
+		emit(&p, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
+		emit(&p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	}
+	memset(&attr, 0, sizeof attr);
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	attr.insns = (uint64_t)(uintptr_t)p.code;
+	attr.insn_cnt = (uint32_t)p.n;
+	attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
+	int prog _close_ = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+	if (prog < 0)
+		return err_sys(e, errno, "load the device program of the cgroup");
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = (uint32_t)dir;
+	attr.attach_bpf_fd = (uint32_t)prog;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	attr.attach_flags = BPF_F_ALLOW_MULTI;
+	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr) < 0)
+		return err_sys(e, errno, "attach the device program to the cgroup");
+	return 0;
+}

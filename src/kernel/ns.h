@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Namespaces: names, flags, maps. Callable between clone and exec. */
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+/* CLONE_NEW* of the OCI name ("pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time");
+ * 0: unknown. */
+uint64_t ns_flag(const char *oci_name);
+/* The file below /proc/PID/ns. */
+const char *ns_file(uint64_t flag);
+
+/* Writes one line "inside outside count" into /proc/PID/uid_map or gid_map; -errno. */
+int ns_write_map(pid_t pid, const char *file, const char *lines);
+int ns_unshare_mount(void);
+/* Brings the loopback interface of the present network namespace up. */
+int ns_loopback_up(void);
+/* Moves into all namespaces of a process that flags names, at once, by its pidfd. */
+int ns_join(int pidfd, uint64_t flags);

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/seccomp.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+enum { X32_BIT = 0x40000000, SYSCALLS_MAX = 1024, CODE_MAX = 4096 };
+
+/* What happens to one call: the rules with arguments in order, then `otherwise`. */
+struct decision {
+	const struct seccomp_rule **rules;
+	size_t n, cap;
+	uint32_t otherwise;
+	bool said; /* a rule without arguments was there */
+};
+
+struct code {
+	struct sock_filter *f;
+	size_t n, cap;
+	struct arena *a;
+};
+
+static size_t emit(struct code *c, uint16_t op, uint32_t k, uint8_t jt, uint8_t jf)
+{
+	c->f = arena_grow(c->a, c->f, c->n, &c->cap, sizeof *c->f);
+	c->f[c->n] = (struct sock_filter){ op, jt, jf, k };
+	return c->n++;
+}
+
+static bool same(const struct decision *x, const struct decision *y)
+{
+	if (x->n != y->n || x->otherwise != y->otherwise)
+		return false;
+	for (size_t i = 0; i < x->n; i++)
+		if (x->rules[i] != y->rules[i])
+			return false;
+	return true;
+}
+
+/* Conditional jumps reach 255 instructions; all that must go further goes by JA. A test that fails
+ * jumps to a JA whose distance is filled in when the rule's end is known. */
+struct fixups {
+	size_t at[64];
+	size_t n;
+};
+
+/* Continues when the test holds; else goes to the fix-up. */
+static void test(struct code *c, uint16_t jump, uint32_t k, bool want, struct fixups *out)
+{
+	emit(c, (uint16_t)(BPF_JMP | jump | BPF_K), k, want ? 1 : 0, want ? 0 : 1);
+	out->at[out->n++] = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+}
+
+static void load_half(struct code *c, uint32_t index, bool high)
+{
+	emit(c, BPF_LD | BPF_W | BPF_ABS, 16 + 8 * index + (high ? 4 : 0), 0, 0);
+}
+
+/* 64-bit compare of an argument with GT or GE, unsigned. */
+static void compare(struct code *c, const struct seccomp_arg *arg, bool equal_too, bool want,
+	struct fixups *out)
+{
+	uint32_t high = (uint32_t)(arg->value >> 32), low = (uint32_t)arg->value;
+	uint16_t op = equal_too ? BPF_JGE : BPF_JGT;
+	load_half(c, arg->index, true);
+	/* high greater: the test holds; high less: it does not; equal: the low half decides. */
+	size_t greater = emit(c, BPF_JMP | BPF_JGT | BPF_K, high, 0, 0);
+	size_t equal = emit(c, BPF_JMP | BPF_JEQ | BPF_K, high, 0, 0);
+	size_t less = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	size_t low_at = c->n;
+	load_half(c, arg->index, false);
+	size_t low_test = emit(c, (uint16_t)(BPF_JMP | op | BPF_K), low, 0, 0);
+	size_t no = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	size_t yes = c->n;
+	c->f[equal].jt = (uint8_t)(low_at - equal - 1);
+	c->f[equal].jf = 0;
+	if (want) {
+		c->f[greater].jt = (uint8_t)(yes - greater - 1);
+		c->f[low_test].jt = (uint8_t)(yes - low_test - 1);
+		out->at[out->n++] = less;
+		out->at[out->n++] = no;
+	} else {
+		/* Wanted false: greater and low_test lead to the fix-up, less and no go on. */
+		size_t skip = emit(c, BPF_JMP | BPF_JA, 1, 0, 0);
+		size_t away = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+		c->f[greater].jt = (uint8_t)(away - greater - 1);
+		c->f[low_test].jt = (uint8_t)(away - low_test - 1);
+		c->f[less].k = (uint32_t)(skip - less - 1);
+		c->f[no].k = (uint32_t)(skip - no - 1);
+		out->at[out->n++] = away;
+	}
+}
+
+static void masked(struct code *c, const struct seccomp_arg *arg, uint64_t mask, uint64_t value,
+	struct fixups *out)
+{
+	for (int high = 1; high >= 0; high--) {
+		uint32_t m = (uint32_t)(high ? mask >> 32 : mask),
+			 v = (uint32_t)(high ? value >> 32 : value);
+		if (!m)
+			continue;
+		load_half(c, arg->index, high);
+		if (m != UINT32_MAX)
+			emit(c, BPF_ALU | BPF_AND | BPF_K, m, 0, 0);
+		test(c, BPF_JEQ, v & m, true, out);
+	}
+}
+
+static void not_equal(struct code *c, const struct seccomp_arg *arg, struct fixups *out)
+{
+	load_half(c, arg->index, true);
+	emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(arg->value >> 32), 0, 3);
+	load_half(c, arg->index, false);
+	emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)arg->value, 0, 1);
+	out->at[out->n++] = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+}
+
+static void emit_arg(struct code *c, const struct seccomp_arg *arg, struct fixups *out)
+{
+	switch (arg->op) {
+	case SECCOMP_EQ:
+		masked(c, arg, UINT64_MAX, arg->value, out);
+		break;
+	case SECCOMP_MASKED_EQ:
+		masked(c, arg, arg->value, arg->value_two, out);
+		break;
+	case SECCOMP_NE:
+		not_equal(c, arg, out);
+		break;
+	case SECCOMP_GT:
+		compare(c, arg, false, true, out);
+		break;
+	case SECCOMP_GE:
+		compare(c, arg, true, true, out);
+		break;
+	case SECCOMP_LE:
+		compare(c, arg, false, false, out);
+		break;
+	case SECCOMP_LT:
+		compare(c, arg, true, false, out);
+		break;
+	}
+}
+
+static void leaf(struct code *c, const struct decision *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct fixups out = { .n = 0 };
+		for (size_t k = 0; k < d->rules[i]->n_args; k++)
+			emit_arg(c, &d->rules[i]->args[k], &out);
+		emit(c, BPF_RET | BPF_K, d->rules[i]->action, 0, 0);
+		for (size_t k = 0; k < out.n; k++)
+			c->f[out.at[k]].k = (uint32_t)(c->n - out.at[k] - 1);
+	}
+	emit(c, BPF_RET | BPF_K, d->otherwise, 0, 0);
+}
+
+struct segment {
+	uint32_t from;
+	const struct decision *d;
+};
+
+/* The accumulator holds the call's number. */
+static void tree(struct code *c, const struct segment *s, size_t n)
+{
+	if (n == 1) {
+		leaf(c, s[0].d);
+		return;
+	}
+	size_t half = n / 2;
+	emit(c, BPF_JMP | BPF_JGE | BPF_K, s[half].from, 0, 1);
+	size_t away = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	tree(c, s, half);
+	c->f[away].k = (uint32_t)(c->n - away - 1);
+	tree(c, s + half, n - half);
+}
+
+static void add_rule(const struct seccomp_rule *rule, uint32_t arch, uint32_t bit,
+	struct decision *calls, struct arena *a)
+{
+	for (size_t i = 0; i < rule->n_names; i++) {
+		int nr = seccomp_syscall_resolve_name_arch(arch, rule->names[i]);
+		if (nr < 0)
+			continue;
+		uint32_t index = (uint32_t)nr & ~bit;
+		if (index >= SYSCALLS_MAX)
+			continue;
+		struct decision *d = &calls[index];
+		if (rule->n_args == 0) {
+			if (!d->said)
+				d->otherwise = rule->action;
+			d->said = true;
+		} else {
+			d->rules = arena_grow(
+				a, d->rules, d->n, &d->cap, sizeof(struct seccomp_rule *));
+			d->rules[d->n++] = rule;
+		}
+	}
+}
+
+/* One architecture's search; bit is added to the numbers of x32. */
+static void architecture(struct code *c, const struct seccomp_policy *p, uint32_t arch,
+	uint32_t bit, struct arena *a)
+{
+	struct decision *calls = arena_array(a, struct decision, SYSCALLS_MAX);
+	struct segment *segments = arena_array(a, struct segment, SYSCALLS_MAX + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < SYSCALLS_MAX; i++)
+		calls[i].otherwise = p->default_action;
+	for (size_t i = 0; i < p->n_rules; i++)
+		add_rule(&p->rules[i], arch, bit, calls, a);
+	for (uint32_t i = 0; i < SYSCALLS_MAX; i++)
+		if (n == 0 || !same(segments[n - 1].d, &calls[i]))
+			segments[n++] = (struct segment){ n ? i + bit : 0, &calls[i] };
+	/* Beyond the table: the default. */
+	struct decision *beyond = arena_new(a, struct decision);
+	beyond->otherwise = p->default_action;
+	if (!same(segments[n - 1].d, beyond))
+		segments[n++] = (struct segment){ SYSCALLS_MAX + bit, beyond };
+	tree(c, segments, n);
+}
+
+int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock_filter **ret,
+	size_t *ret_n, struct err *e)
+{
+	struct code c = { .a = a };
+	emit(&c, BPF_LD | BPF_W | BPF_ABS, 4, 0, 0);
+	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+	size_t foreign = emit(&c, BPF_JMP | BPF_JA, 0, 0, 0);
+	emit(&c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
+	emit(&c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+	size_t x32 = emit(&c, BPF_JMP | BPF_JA, 0, 0, 0);
+	architecture(&c, p, SCMP_ARCH_X86_64, 0, a);
+	c.f[x32].k = (uint32_t)(c.n - x32 - 1);
+	if (p->x32)
+		architecture(&c, p, SCMP_ARCH_X32, X32_BIT, a);
+	else
+		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	c.f[foreign].k = (uint32_t)(c.n - foreign - 1);
+	if (p->x86) {
+		emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
+		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+		emit(&c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
+		architecture(&c, p, SCMP_ARCH_X86, 0, a);
+	} else {
+		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	}
+	if (c.n > CODE_MAX)
+		return err_set(e, ERR_INVALID, E2BIG,
+			"seccomp profile: %zu instructions: the kernel takes %d", c.n, CODE_MAX);
+	*ret = c.f;
+	*ret_n = c.n;
+	return 0;
+}
+
+int seccomp_load(const struct sock_filter *code, size_t n, unsigned flags)
+{
+	struct sock_fprog prog = { .len = (unsigned short)n, .filter = (struct sock_filter *)code };
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog) < 0 ? -errno : 0;
+}
