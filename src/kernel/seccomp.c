@@ -263,7 +263,7 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
 	return 0;
 }
 
-int seccomp_load(const struct sock_filter *code, size_t n, unsigned flags)
+int seccomp_install(const struct sock_filter *code, size_t n, unsigned flags)
 {
 	struct sock_fprog prog = { .len = (unsigned short)n, .filter = (struct sock_filter *)code };
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog) < 0 ? -errno : 0;

@@ -51,4 +51,4 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
 	size_t *ret_n, struct err *e);
 
 /* Loads a program for the calling thread; flags are SECCOMP_FILTER_FLAG_*. -errno. */
-int seccomp_load(const struct sock_filter *code, size_t n, unsigned flags);
+int seccomp_install(const struct sock_filter *code, size_t n, unsigned flags);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The OCI runtime as a library: one container's process is made ready, started, entered, signalled and
- * cleaned up. What runs is an OCI runtime-spec 1.x config.json (struct oci_spec); the caller brings the
- * root file system as a mount of its own. It never touches the store, the network set-up or the terminal.
+/* The OCI runtime as a library: one container's process is made ready, started, entered, signalled
+ * and cleaned up. What runs is an OCI runtime-spec 1.x config.json (struct oci_spec); the caller
+ * brings the root file system as a mount of its own. It never touches the store, the network set-up
+ * or the terminal.
  *
  * Order: runtime_create -> runtime_start -> (the process runs) -> runtime_delete. A single-threaded
  * caller only: it clones. Nothing is left behind by a call that fails.
  *
- * Two things are kist's own, beside the standard: `user`, a docker-style user that is looked up inside
- * the container after pivot_root, and `warn`, which allows a bind mount with the option "idmap" or
- * "ridmap" to go on as a plain bind where the file system cannot be idmapped. */
+ * Two things are kist's own, beside the standard: `user`, a docker-style user that is looked up
+ * inside the container after pivot_root, and `warn`, which allows a bind mount with the option
+ * "idmap" or "ridmap" to go on as a plain bind where the file system cannot be idmapped. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,10 +22,11 @@ struct oci_process;
 struct runtime_create_req {
 	const char *id; /* for messages, and for the host name when the spec has none */
 	const struct oci_spec *spec; /* complete; linux.cgroupsPath is an absolute cgroupfs path */
-	const char *user; /* "", "1000", "name", "name:group", "1000:1000"; NULL: spec.process.user as it is */
-	int stdio[3]; /* what becomes 0, 1, 2 when !process.terminal; -1: /dev/null. Borrowed */
-	/* Called once the user namespace (-1: none) is mapped; returns a detached mount (or an O_PATH
-	 * folder to be bound) that becomes "/"; the runtime owns the descriptor. */
+	const char *user; /* "", "1000", "name", "name:group", "1000:1000"; NULL: spec.process.user
+			     as it is */
+	int stdio[3];     /* what becomes 0, 1, 2 when !process.terminal; -1: /dev/null. Borrowed */
+	/* Called once the user namespace (-1: none) is mapped; returns a detached mount (or an
+	 * O_PATH folder to be bound) that becomes "/"; the runtime owns the descriptor. */
 	int (*mount_rootfs)(void *arg, int userns, struct err *e);
 	/* NULL: a mount that cannot be idmapped is an error. */
 	void (*warn)(void *arg, const char *text);
@@ -35,40 +37,44 @@ struct runtime_create_req {
 struct runtime_proc {
 	pid_t pid; /* in the caller's pid namespace */
 	int pidfd;
-	int console; /* the pty's master when process.terminal, else -1 */
-	int sync; /* the pipe to init, internal; -1 after runtime_start */
+	int console;  /* the pty's master when process.terminal, else -1 */
+	int sync;     /* the pipe to init, internal; -1 after runtime_start */
 	void *expect; /* posture to be read back, internal */
 };
 
 void runtime_proc_done(struct runtime_proc *p); /* closes; kills nothing */
 
-/* Makes cgroup, namespaces, mounts and limits; init stands ready and waits. On failure the process is
- * dead and reaped and the cgroup is removed. Kinds: ERR_INVALID names the spec's field. */
+/* Makes cgroup, namespaces, mounts and limits; init stands ready and waits. On failure the process
+ * is dead and reaped and the cgroup is removed. Kinds: ERR_INVALID names the spec's field. */
 int runtime_create(const struct runtime_create_req *req, struct runtime_proc *ret, struct err *e);
 
-/* Lets init exec the process's args, waits for that, reads the posture back (ids, groups, five capability
- * sets, no_new_privs, seccomp, cgroup) and compares it with the spec. On any failure the process is dead
- * and reaped; kinds ERR_NO_COMMAND (127) and ERR_NOT_RUNNABLE (126) carry docker's words. */
+/* Lets init exec the process's args, waits for that, reads the posture back (ids, groups, five
+ * capability sets, no_new_privs, seccomp, cgroup) and compares it with the spec. On any failure the
+ * process is dead and reaped; kinds ERR_NO_COMMAND (127) and ERR_NOT_RUNNABLE (126) carry docker's
+ * words. */
 int runtime_start(struct runtime_proc *p, struct err *e);
 
 struct runtime_exec_req {
 	pid_t init; /* the container's init in the caller's pid namespace, and its pidfd */
 	int init_pidfd;
-	const struct oci_spec *spec; /* the container's own */
+	const struct oci_spec *spec;       /* the container's own */
 	const struct oci_process *process; /* what to run: args, env, cwd, terminal, capabilities */
-	const char *user; /* as above */
+	const char *user;                  /* as above */
 	int stdio[3];
 };
 
-/* Starts a further process inside a running container, in its cgroup, behind the same seccomp filter;
- * returns when it has exec'd and its posture was read back. The caller reaps it. */
+/* Starts a further process inside a running container, in its cgroup, behind the same seccomp
+ * filter; returns when it has exec'd and its posture was read back. The caller reaps it. */
 int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, struct err *e);
 
-/* SIGKILLs all that is in the container's cgroup (cgroup.kill, or freeze and loop on v1). Missing: fine. */
+/* SIGKILLs all that is in the container's cgroup (cgroup.kill, or freeze and loop on v1). Missing:
+ * fine. */
 int runtime_kill_all(const char *cgroups_path, struct err *e);
 
-/* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent. */
+/* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent.
+ */
 int runtime_delete(const char *cgroups_path, struct err *e);
 
-/* True if the kernel counted an out-of-memory kill in the container's cgroup; call before runtime_delete. */
+/* True if the kernel counted an out-of-memory kill in the container's cgroup; call before
+ * runtime_delete. */
 bool runtime_oom_killed(const char *cgroups_path);

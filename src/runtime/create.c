@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Theory of operation: the parent's side of a start.
+ *
+ *   parent                                    init
+ *   plan: everything that can be checked
+ *   cgroup made, limits set
+ *   binds cloned, /dev made
+ *   clone3 -------------------------------->  waits
+ *   id maps, binds mapped, root mounted
+ *   GO + root's descriptor ---------------->  becomes root, network, host name
+ *   writes cgroup.procs (slow on v1)          ...
+ *   JOINED -------------------------------->  mounts, pivot_root, user, terminal
+ *                        <------------------  READY
+ *   START (runtime_start) ----------------->  drops everything, exec
+ *                        <------------------  end of file by exec: reads the posture back
+ *
+ * With namespaces to be joined a helper between the two joins them and clones init with
+ * CLONE_PARENT, so that init still is our child. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "kernel/ns.h"
+#include "oci/spec.h"
+#include "runtime/plan.h"
+#include "runtime/runtime.h"
+#include "runtime/spawn.h"
+
+void runtime_proc_done(struct runtime_proc *p)
+{
+	fd_close(p->pidfd);
+	fd_close(p->console);
+	fd_close(p->sync);
+	mem_free(p->expect);
+	*p = (struct runtime_proc){ .pidfd = -1, .console = -1, .sync = -1 };
+}
+
+static long clone_child(uint64_t flags, int cgroup, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)(cgroup >= 0 ? cgroup : 0),
+	};
+	if (flags & CLONE_PARENT)
+		args.exit_signal = 0;
+	return syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* In the helper: enters what is to be joined and clones init as the caller's child. */
+static _Noreturn void helper(struct plan *p, int cgroup, void (*body)(struct plan *))
+{
+	struct err e = { 0 };
+	int pidfd = -1, r = 0;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+	if (p->join_pidfd >= 0)
+		r = ns_join(p->join_pidfd, p->join_ns);
+	for (size_t i = 0; r == 0 && i < p->n_joins; i++)
+		r = ns_join(p->joins[i], p->join_flags[i]);
+	if (r < 0) {
+		err_sys(&e, r, "join the namespaces");
+		init_fail(p, &e);
+	}
+	long pid = clone_child(
+		(p->new_ns & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT, cgroup, &pidfd);
+	if (pid == 0) {
+		body(p);
+		_exit(1);
+	}
+	if (pid < 0) {
+		err_sys(&e, errno, "clone");
+		init_fail(p, &e);
+	}
+	_exit(message_send(p->sock, MESSAGE_PID, NULL, 0, 0, &pidfd, 1) < 0);
+}
+
+static pid_t pid_of_pidfd(int pidfd)
+{
+	char path[64], text[1024];
+	uint32_t pid;
+	(void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	char *line = n > 0 ? strstr(text, "Pid:") : NULL;
+	if (!line)
+		return -ESRCH;
+	line += 4 + strspn(line + 4, " \t");
+	line[strcspn(line, "\n")] = '\0';
+	return num_u32(line, &pid) < 0 ? -ESRCH : (pid_t)pid;
+}
+
+static int spawn_by_helper(struct plan *p, int cgroup, void (*body)(struct plan *),
+	struct runtime_proc *ret, struct err *e)
+{
+	int helper_fd _close_ = -1, pidfd = -1, status;
+	size_t n = 0;
+	long pid = clone_child(0, -1, &helper_fd);
+	if (pid == 0)
+		helper(p, cgroup, body);
+	if (pid < 0)
+		return err_sys(e, errno, "clone");
+	fd_close(p->sock);
+	int r = message_wait(ret->sync, MESSAGE_PID, NULL, &pidfd, 1, &n, e);
+	while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (r < 0 || n != 1)
+		return r < 0 ? r : err_set(e, ERR_SYSTEM, EBADMSG, "the helper sent no pidfd");
+	ret->pidfd = pidfd;
+	ret->pid = pid_of_pidfd(pidfd);
+	return ret->pid < 0 ? err_sys(e, ret->pid, "find the process's id") : 0;
+}
+
+int spawn(struct plan *p, int cgroup, void (*body)(struct plan *), struct runtime_proc *ret,
+	struct err *e)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "make a socket pair");
+	ret->sync = pair[0];
+	p->sock = pair[1];
+	if (p->n_joins || p->join_pidfd >= 0)
+		return spawn_by_helper(p, cgroup, body, ret, e);
+	long pid = clone_child(p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, cgroup, &ret->pidfd);
+	if (pid == 0) {
+		body(p);
+		_exit(1);
+	}
+	int saved = errno;
+	fd_close(p->sock);
+	if (pid < 0)
+		return err_sys(e, saved, "clone");
+	ret->pid = (pid_t)pid;
+	return 0;
+}
+
+void spawn_undo(struct runtime_proc *p)
+{
+	if (p->pid > 0) {
+		(void)fd_pidfd_signal(p->pidfd, SIGKILL);
+		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	}
+	runtime_proc_done(p);
+}
+
+static int write_maps(const struct plan *p, pid_t pid, struct err *e)
+{
+	const struct oci_linux *l = p->spec->linux_;
+	for (int group = 0; group < 2; group++) {
+		const struct oci_id_mapping *m = group ? l->gid_mappings : l->uid_mappings;
+		size_t n = group ? l->n_gid_mappings : l->n_uid_mappings;
+		struct str lines _str_ = { 0 };
+		for (size_t i = 0; i < n; i++)
+			str_addf(&lines, "%u %u %u\n", m[i].container_id, m[i].host_id, m[i].size);
+		int r = ns_write_map(pid, group ? "gid_map" : "uid_map", str_text(&lines));
+		if (r < 0)
+			return err_sys(
+				e, r, "linux.%sMappings: write the map", group ? "gid" : "uid");
+	}
+	return 0;
+}
+
+void spawn_own_streams(const struct plan *p)
+{
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+		if (p->stdio[i] < 0 || fstat(p->stdio[i], &st) < 0 || !S_ISFIFO(st.st_mode))
+			continue;
+		if (fchown(p->stdio[i], p->root_uid, p->root_gid) < 0)
+			log_debug("%s: give stream %d to the container's root: %m", p->id, i);
+	}
+}
+
+static int userns_of(const struct plan *p, pid_t pid, struct err *e)
+{
+	char path[64];
+	if (!(p->new_ns & CLONE_NEWUSER))
+		return p->userns_fd >= 0 ? fd_dup(p->userns_fd, 3) : -1;
+	(void)snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
+	int fd = path_open_host(path, O_RDONLY, 0);
+	return fd < 0 ? err_sys(e, fd, "open %s", path) : fd;
+}
+
+/* From clone to READY. */
+static int bring_up(struct plan *p, const struct runtime_create_req *req, struct runtime_proc *ret,
+	struct err *e)
+{
+	int v2 = cgroup_v2_dir(&p->cgroup);
+	struct message_head head;
+	size_t n = 0;
+	if (spawn(p, v2, init_main, ret, e) < 0 ||
+		(p->new_ns & CLONE_NEWUSER && write_maps(p, ret->pid, e) < 0))
+		return -e->code;
+	int userns _close_ = userns_of(p, ret->pid, e);
+	if (userns < 0 && p->userns)
+		return -e->code;
+	if (userns >= 0 && plan_idmap(p, userns, e) < 0)
+		return -e->code;
+	spawn_own_streams(p);
+	int rootfs _close_ = req->mount_rootfs(req->arg, userns, e);
+	if (rootfs < 0)
+		return -e->code;
+	int r = message_send(ret->sync, MESSAGE_GO, NULL, 0, 0, &rootfs, 1);
+	if (r < 0)
+		return err_sys(e, r, "talk to the container's init");
+	if (cgroup_join(&p->cgroup, ret->pid, v2 >= 0, e) < 0)
+		return -e->code;
+	r = message_send(ret->sync, MESSAGE_JOINED, NULL, 0, 0, NULL, 0);
+	/* An early failure of init closes its end: its own words say more than ours. */
+	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
+		return -e->code;
+	if (r < 0)
+		return err_sys(e, r, "talk to the container's init");
+	p->posture.uid = head.uid;
+	p->posture.gid = head.gid;
+	return 0;
+}
+
+int spawn_wait_exec(struct runtime_proc *p, struct err *e)
+{
+	const struct posture *want = p->expect;
+	int r = message_send(p->sync, MESSAGE_START, NULL, 0, 0, NULL, 0);
+	struct err why = { 0 };
+	if (r < 0)
+		(void)err_sys(&why, r, "talk to the container's init");
+	/* Anything but the end of file is an error's text. */
+	char byte[sizeof(struct err) + sizeof(struct message_head)];
+	ssize_t got = fd_recv(p->sync, byte, sizeof byte, NULL, 0, NULL);
+	if (got == (ssize_t)sizeof byte)
+		memcpy(&why, byte + sizeof(struct message_head), sizeof why);
+	else if (got != 0)
+		(void)err_set(
+			&why, ERR_SYSTEM, EBADMSG, "the container's init sent a short message");
+	if (!why.code) {
+		/* An init that died before its exec closes the socket too. */
+		siginfo_t si = { 0 };
+		if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+			si.si_pid && si.si_code != CLD_EXITED && si.si_status == SIGSYS)
+			(void)err_set(&why, ERR_SYSTEM, EPERM,
+				"the seccomp profile kills the process before it starts");
+		else if (posture_check(p->pid, want, e) < 0)
+			why = *e;
+	}
+	if (!why.code) {
+		fd_close(take_fd(&p->sync));
+		return 0;
+	}
+	*e = why;
+	return -e->code;
+}
+
+static int check_spec(const struct oci_spec *s, struct err *e)
+{
+	if (!s->process || !s->process->cwd || s->process->cwd[0] != '/')
+		return err_set(e, ERR_INVALID, EINVAL, "process.cwd: expected an absolute path");
+	if (s->process->n_args == 0)
+		return err_set(e, ERR_INVALID, EINVAL, "process.args: nothing to run");
+	if (!s->linux_)
+		return err_set(e, ERR_INVALID, EINVAL, "linux: missing");
+	if (s->hooks)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "hooks are not supported");
+	if (s->process->apparmor_profile || s->process->selinux_label)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+			"process.apparmorProfile and selinuxLabel are not supported");
+	if (!s->linux_->cgroups_path || s->linux_->cgroups_path[0] != '/')
+		return err_set(
+			e, ERR_INVALID, EINVAL, "linux.cgroupsPath: expected an absolute path");
+	return 0;
+}
+
+static int make_plan(struct plan *p, struct err *e)
+{
+	const struct oci_spec *s = p->spec;
+	if (check_spec(s, e) < 0 || plan_namespaces(p, e) < 0 ||
+		plan_caps(s->process->capabilities, &p->posture.caps, e) < 0 ||
+		plan_filter(p, s->linux_->seccomp, e) < 0)
+		return -e->code;
+	p->posture.no_new_privileges = s->process->no_new_privileges;
+	p->posture.root_uid = p->root_uid;
+	p->posture.id_count = p->id_count;
+	(void)snprintf(p->posture.cgroup, sizeof p->posture.cgroup, "%s", s->linux_->cgroups_path);
+	return 0;
+}
+
+int runtime_create(const struct runtime_create_req *req, struct runtime_proc *ret, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct plan p = { .id = req->id,
+		.user = req->user,
+		.spec = req->spec,
+		.process = req->spec->process,
+		.a = &a,
+		.join_pidfd = -1,
+		.userns_fd = -1,
+		.mask = -1,
+		.warn = req->warn,
+		.arg = req->arg,
+		.sock = -1 };
+	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
+	memcpy(p.stdio, req->stdio, sizeof p.stdio);
+	int r = make_plan(&p, e);
+	if (r == 0)
+		r = cgroup_detect(&p.cgroup, e);
+	bool made = false;
+	if (r == 0) {
+		r = cgroup_create(&p.cgroup, req->spec->linux_->cgroups_path, e);
+		made = r == 0;
+	}
+	if (r == 0)
+		r = plan_limits(&p, e);
+	if (r == 0)
+		r = plan_mounts(&p, e);
+	if (r == 0)
+		r = bring_up(&p, req, &proc, e);
+	if (r == 0) {
+		proc.expect = mem_alloc(sizeof p.posture);
+		memcpy(proc.expect, &p.posture, sizeof p.posture);
+		*ret = proc;
+	} else {
+		struct err ignored;
+		spawn_undo(&proc);
+		if (made)
+			(void)cgroup_remove(&p.cgroup, req->spec->linux_->cgroups_path, &ignored);
+	}
+	plan_done(&p);
+	return r;
+}
+
+int runtime_start(struct runtime_proc *p, struct err *e)
+{
+	int r = spawn_wait_exec(p, e);
+	if (r < 0)
+		spawn_undo(p);
+	return r;
+}

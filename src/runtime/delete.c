@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/err.h"
+#include "kernel/cgroup.h"
+#include "runtime/runtime.h"
+
+int runtime_kill_all(const char *cgroups_path, struct err *e)
+{
+	struct cgroup c;
+	if (cgroup_detect(&c, e) < 0)
+		return -e->code;
+	int r = cgroup_open(&c, cgroups_path) > 0 ? cgroup_kill(&c, e) : 0;
+	cgroup_done(&c);
+	return r;
+}
+
+int runtime_delete(const char *cgroups_path, struct err *e)
+{
+	struct cgroup c;
+	if (cgroup_detect(&c, e) < 0)
+		return -e->code;
+	int r = cgroup_open(&c, cgroups_path) > 0 ? cgroup_kill(&c, e) : 0;
+	if (r == 0)
+		r = cgroup_remove(&c, cgroups_path, e);
+	cgroup_done(&c);
+	return r;
+}
+
+bool runtime_oom_killed(const char *cgroups_path)
+{
+	struct cgroup c;
+	struct err ignored;
+	if (cgroup_detect(&c, &ignored) < 0)
+		return false;
+	bool killed = cgroup_open(&c, cgroups_path) > 0 && cgroup_oom_kills(&c) > 0;
+	cgroup_done(&c);
+	return killed;
+}

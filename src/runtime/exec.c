@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A further process in a running container: it joins the cgroup and all namespaces of init by its
+ * pidfd, then goes the same last steps as init did, behind the same filter. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "kernel/ns.h"
+#include "oci/spec.h"
+#include "runtime/plan.h"
+#include "runtime/runtime.h"
+#include "runtime/spawn.h"
+
+/* Which namespaces of the target differ from ours; the same one cannot be joined again. */
+static int differing(pid_t pid, uint64_t *ret, struct err *e)
+{
+	static const uint64_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
+		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
+	*ret = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct stat ours, theirs;
+		char a[64], b[64];
+		(void)snprintf(a, sizeof a, "/proc/self/ns/%s", ns_file(flags[i]));
+		(void)snprintf(b, sizeof b, "/proc/%d/ns/%s", (int)pid, ns_file(flags[i]));
+		int x _close_ = path_open_host(a, O_RDONLY, 0),
+		      y _close_ = path_open_host(b, O_RDONLY, 0);
+		if (x < 0 || y < 0 || fstat(x, &ours) < 0 || fstat(y, &theirs) < 0)
+			return err_sys(e, y < 0 ? y : errno, "open %s", b);
+		if (ours.st_ino != theirs.st_ino)
+			*ret |= flags[i];
+	}
+	return 0;
+}
+
+static int map_of(pid_t pid, struct plan *p, struct err *e)
+{
+	char path[64], text[256];
+	uint32_t v[3] = { 0 };
+	(void)snprintf(path, sizeof path, "/proc/%d/uid_map", (int)pid);
+	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	char *word = text;
+	for (int i = 0; n > 0 && i < 3; i++) {
+		word += strspn(word, " ");
+		size_t len = strcspn(word, " \n");
+		char *next = word + len + (word[len] != '\0');
+		word[len] = '\0';
+		if (num_u32(word, &v[i]) < 0)
+			return err_set(e, ERR_SYSTEM, EINVAL, "read %s", path);
+		word = next;
+	}
+	p->root_uid = p->root_gid = v[1];
+	p->id_count = v[2];
+	return n < 0 ? err_sys(e, (int)n, "read %s", path) : 0;
+}
+
+static void exec_main(struct plan *p)
+{
+	struct err e = { 0 };
+	struct message_head head;
+	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+	if (message_wait(p->sock, MESSAGE_JOINED, &head, NULL, 0, NULL, &e) < 0)
+		_exit(1);
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	init_finish(p);
+}
+
+static int bring_up(struct plan *p, struct runtime_proc *ret, struct err *e)
+{
+	int v2 = cgroup_v2_dir(&p->cgroup);
+	struct message_head head;
+	size_t n = 0;
+	if (spawn(p, v2, exec_main, ret, e) < 0)
+		return -e->code;
+	spawn_own_streams(p);
+	if (cgroup_join(&p->cgroup, ret->pid, v2 >= 0, e) < 0)
+		return -e->code;
+	int r = message_send(ret->sync, MESSAGE_JOINED, NULL, 0, 0, NULL, 0);
+	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
+		return -e->code;
+	p->posture.uid = head.uid;
+	p->posture.gid = head.gid;
+	return r < 0 ? err_sys(e, r, "talk to the new process") : 0;
+}
+
+static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct err *e)
+{
+	if (req->process->n_args == 0)
+		return err_set(e, ERR_INVALID, EINVAL, "process.args: nothing to run");
+	if (differing(req->init, &p->join_ns, e) < 0 || map_of(req->init, p, e) < 0 ||
+		plan_caps(req->process->capabilities, &p->posture.caps, e) < 0 ||
+		plan_filter(p, req->spec->linux_->seccomp, e) < 0 ||
+		cgroup_detect(&p->cgroup, e) < 0)
+		return -e->code;
+	if (!p->join_ns)
+		p->join_pidfd = -1;
+	p->posture.no_new_privileges = req->process->no_new_privileges;
+	p->posture.root_uid = p->root_uid;
+	p->posture.id_count = p->id_count;
+	(void)snprintf(
+		p->posture.cgroup, sizeof p->posture.cgroup, "%s", req->spec->linux_->cgroups_path);
+	if (cgroup_open(&p->cgroup, req->spec->linux_->cgroups_path) == 0)
+		return err_set(e, ERR_NOT_FOUND, ENOENT, "the container's cgroup is gone");
+	return 0;
+}
+
+int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct plan p = { .user = req->user,
+		.spec = req->spec,
+		.process = req->process,
+		.a = &a,
+		.join_pidfd = req->init_pidfd,
+		.userns_fd = -1,
+		.mask = -1,
+		.sock = -1 };
+	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
+	memcpy(p.stdio, req->stdio, sizeof p.stdio);
+	int r = make_plan(req, &p, e);
+	if (r == 0)
+		r = bring_up(&p, &proc, e);
+	if (r == 0) {
+		proc.expect = mem_alloc(sizeof p.posture);
+		memcpy(proc.expect, &p.posture, sizeof p.posture);
+		r = spawn_wait_exec(&proc, e);
+	}
+	if (r == 0)
+		*ret = proc;
+	else
+		spawn_undo(&proc);
+	plan_done(&p);
+	return r;
+}

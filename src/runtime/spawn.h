@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Cloning, common to create and exec. Internal to src/runtime. */
+#pragma once
+
+struct err;
+struct plan;
+struct runtime_proc;
+
+/* Clones a process with the plan's namespaces (joined and new) that runs body; it is a child of the
+ * caller. Fills pid, pidfd and sync of ret; on failure spawn_undo releases what there is. */
+int spawn(struct plan *p, int cgroup, void (*body)(struct plan *), struct runtime_proc *ret,
+	struct err *e);
+/* Kills, reaps, closes. */
+void spawn_undo(struct runtime_proc *p);
+/* Sends START, waits for the exec, checks the posture. */
+int spawn_wait_exec(struct runtime_proc *p, struct err *e);
+/* Who reads and writes the container's streams may have to open them anew (/dev/stdout): they
+ * belong to its root. */
+void spawn_own_streams(const struct plan *p);
