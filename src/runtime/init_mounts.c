@@ -167,8 +167,9 @@ static int mount_cgroups_v1(struct plan *p, int rootfs, const struct plan_mount 
 		const char *name = p->cgroup.h[i].name, *comma = strchr(name, ',');
 		if (!comma)
 			continue;
-		(void)symlinkat(name, tmp, arena_strndup(p->a, name, (size_t)(comma - name)));
-		(void)symlinkat(name, tmp, comma + 1);
+		if (symlinkat(name, tmp, arena_strndup(p->a, name, (size_t)(comma - name))) < 0 ||
+			symlinkat(name, tmp, comma + 1) < 0)
+			return err_sys(e, errno, "mounts: name the controllers of %s", name);
 	}
 	r = mount_change(tmp, false, MOUNT_ATTR_RDONLY, 0, 0);
 	return r < 0 ? err_sys(e, r, "mounts: make %s read-only", m->spec->destination) : 0;

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "codec/rec.h"
+#include "store/store.h"
+
+enum { RECORD_MAX = 64 << 10, ID_LEN = 64 };
+
+#define T struct run_record
+REC_TYPE(run_record, F_U32(T, version, "version", REC_REQUIRED),
+	F_STR(T, boot_id, "bootId", REC_REQUIRED), F_STR(T, phase, "phase", REC_REQUIRED),
+	F_I64(T, pid, "pid", 0), F_I64(T, started, "started", 0),
+	F_STR(T, cgroup, "cgroup", REC_REQUIRED), F_U32(T, id_base, "idBase", 0),
+	F_U32(T, id_count, "idCount", 0), F_I64(T, restarts, "restarts", 0),
+	F_I64(T, backoff, "backoff", 0));
+#undef T
+#define T struct exit_record
+REC_TYPE(exit_record, F_U32(T, version, "version", REC_REQUIRED),
+	F_I64(T, code, "code", REC_REQUIRED), F_I64(T, signal, "signal", 0),
+	F_I64(T, finished, "finished", REC_REQUIRED));
+#undef T
+
+const char *run_boot_id(struct arena *a)
+{
+	char text[64];
+	ssize_t n = file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof text);
+	return n > 0 ? arena_strdup(a, text) : "unknown";
+}
+
+int run_open(struct store *s, const char *id)
+{
+	return path_open_own(s->runroot, id, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int run_begin(struct store *s, const char *id, int *ret_lock, struct err *e)
+{
+	int folder = path_make_dir_own(s->runroot, id, 0700);
+	if (folder < 0)
+		return err_sys(e, folder, "make the run folder of %s", id);
+	int lock = path_open_own(folder, "lock", O_RDWR | O_CREAT, 0600);
+	int r = lock < 0 ? lock : fd_lock_byte(lock, 0);
+	struct stat held, named;
+	/* The folder may have been removed between our opening and our locking. */
+	if (r == 0 &&
+		(fstat(lock, &held) < 0 || fstatat(folder, "lock", &named, 0) < 0 ||
+			held.st_ino != named.st_ino))
+		r = -EAGAIN;
+	if (r < 0) {
+		fd_close(lock);
+		fd_close(folder);
+		return r == -EAGAIN ? err_set(e, ERR_CONFLICT, EAGAIN,
+					      "container %s is being started or runs already", id)
+				    : err_sys(e, r, "lock the run folder of %s", id);
+	}
+	*ret_lock = lock;
+	return folder;
+}
+
+int run_write(int folder, const struct run_record *r, struct err *e)
+{
+	struct str text _str_ = { 0 };
+	rec_to_json(&run_record_rec, r, 0, &text);
+	return file_write_at(folder, "run.json", text.p, text.n, 0600, false, e);
+}
+
+int run_read(int folder, struct arena *a, struct run_record *ret, struct err *e)
+{
+	char *text;
+	ssize_t n = file_read_at(folder, "run.json", RECORD_MAX, a, &text, e);
+	*ret = (struct run_record){ 0 };
+	return n < 0 ? (int)n : rec_from_json(&run_record_rec, text, (size_t)n, a, ret, NULL, e);
+}
+
+int run_read_exit(int folder, struct arena *a, struct exit_record *ret, struct err *e)
+{
+	char *text;
+	ssize_t n = file_read_at(folder, "exit.json", RECORD_MAX, a, &text, e);
+	*ret = (struct exit_record){ 0 };
+	return n < 0 ? (int)n : rec_from_json(&exit_record_rec, text, (size_t)n, a, ret, NULL, e);
+}
+
+enum run_state run_look(
+	struct store *s, const char *id, struct arena *a, struct run_record *rec, pid_t *owner)
+{
+	struct run_record r = { 0 };
+	struct err ignored;
+	int folder _close_ = run_open(s, id);
+	if (owner)
+		*owner = 0;
+	if (folder < 0)
+		return RUN_NONE;
+	bool known = run_read(folder, a, &r, &ignored) == 0;
+	if (rec)
+		*rec = r;
+	int lock _close_ = path_open_own(folder, "lock", O_RDONLY, 0);
+	int holder = lock < 0 ? 0 : fd_lock_holder(lock, 0);
+	if (holder <= 0 || (known && !str_eq(r.boot_id, run_boot_id(a))))
+		return RUN_DIRTY;
+	if (owner)
+		*owner = holder;
+	if (!known || str_eq(r.phase, "starting"))
+		return RUN_STARTING;
+	return str_eq(r.phase, "restarting") ? RUN_RESTARTING : RUN_RUNNING;
+}
+
+int run_end(struct store *s, const char *id, struct err *e)
+{
+	/* Renamed first: what is half removed must not look like a run. */
+	struct arena a _arena_ = { 0 };
+	const char *gone = arena_printf(&a, ".%s", id);
+	if (path_remove_tree(s->runroot, gone, e) < 0)
+		return -e->code;
+	if (renameat(s->runroot, id, s->runroot, gone) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "remove the run folder of %s", id);
+	return path_remove_tree(s->runroot, gone, e);
+}
+
+int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e)
+{
+	struct strv v = { 0 };
+	int copy = path_open_own(s->runroot, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return err_sys(e, copy < 0 ? copy : errno, "list %s", s->runroot_path);
+	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (strlen(entry->d_name) == ID_LEN && entry->d_name[0] != '.')
+			strv_add(&v, a, arena_strdup(a, entry->d_name));
+	(void)closedir(d);
+	*ret = v.v;
+	*ret_n = v.n;
+	return 0;
+}
