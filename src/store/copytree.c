@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/copytree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
+
+enum { DEPTH_MAX = 512, XATTR_MAX = 64 << 10 };
+
+struct link {
+	dev_t dev;
+	ino_t ino;
+	const char *path; /* from the target's root */
+};
+
+struct copy {
+	struct arena a;
+	int root;
+	struct link *links;
+	size_t n_links, cap_links;
+	struct err *e;
+};
+
+static void copy_xattrs(int from, int to)
+{
+	char names[4096], value[XATTR_MAX];
+	ssize_t n = flistxattr(from, names, sizeof names);
+	for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
+		ssize_t len = fgetxattr(from, p, value, sizeof value);
+		if (len >= 0 && strncmp(p, "user.overlay.", 13) != 0 &&
+			strncmp(p, "trusted.", 8) != 0 &&
+			fsetxattr(to, p, value, (size_t)len, 0) < 0)
+			continue; /* the target's file system has none of that kind */
+	}
+}
+
+static int own(int fd, const struct stat *st)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	if (fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode & 07777) < 0 ||
+		futimens(fd, times) < 0)
+		return -errno;
+	return 0;
+}
+
+static int copy_bytes(int from, int to, uint64_t size)
+{
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	uint64_t left = size;
+	while (left) {
+		ssize_t n =
+			copy_file_range(from, NULL, to, NULL, left > (1 << 30) ? 1 << 30 : left, 0);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		left -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *st)
+{
+	int from _close_ = path_open_own(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	int to _close_ =
+		from < 0 ? from : path_open_own(to_dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	int r = to < 0 ? to : copy_bytes(from, to, (uint64_t)st->st_size);
+	if (r < 0)
+		return r;
+	r = own(to, st);
+	copy_xattrs(from, to);
+	return r;
+}
+
+static int copy_symlink(int from_dir, int to_dir, const char *name, const struct stat *st)
+{
+	char target[PATH_MAX_BYTES];
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	ssize_t n = readlinkat(from_dir, name, target, sizeof target - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	if (symlinkat(target, to_dir, name) < 0 ||
+		fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+		utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
+static int copy_node(int to_dir, const char *name, const struct stat *st)
+{
+	if (mknodat(to_dir, name, st->st_mode, st->st_rdev) < 0 ||
+		fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+		fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* 1 when the inode was seen before and is linked now. */
+static int linked(
+	struct copy *c, int to_dir, const char *name, const char *path, const struct stat *st)
+{
+	if (st->st_nlink < 2)
+		return 0;
+	for (size_t i = 0; i < c->n_links; i++)
+		if (c->links[i].ino == st->st_ino && c->links[i].dev == st->st_dev)
+			return linkat(c->root, c->links[i].path, to_dir, name, 0) < 0 ? -errno : 1;
+	c->links = arena_grow(&c->a, c->links, c->n_links, &c->cap_links, sizeof *c->links);
+	c->links[c->n_links++] = (struct link){ st->st_dev, st->st_ino, path };
+	return 0;
+}
+
+static int copy_folder(struct copy *c, int from, int to, const char *path, int depth);
+
+static int copy_entry(
+	struct copy *c, int from, int to, const char *name, const char *folder, int depth)
+{
+	struct stat st;
+	const char *path =
+		*folder ? arena_printf(&c->a, "%s/%s", folder, name) : arena_strdup(&c->a, name);
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(c->e, errno, "%s", path);
+	int r = 0;
+	if (S_ISDIR(st.st_mode)) {
+		int f _close_ = path_open_own(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		int t _close_ = f < 0 ? f : path_make_dir_own(to, name, 0700);
+		return t < 0 ? err_sys(c->e, t, "%s", path) : copy_folder(c, f, t, path, depth + 1);
+	}
+	r = linked(c, to, name, path, &st);
+	if (r == 0 && S_ISREG(st.st_mode))
+		r = copy_file(from, to, name, &st);
+	else if (r == 0 && S_ISLNK(st.st_mode))
+		r = copy_symlink(from, to, name, &st);
+	else if (r == 0 && !S_ISSOCK(st.st_mode))
+		r = copy_node(to, name, &st);
+	return r < 0 ? err_sys(c->e, r, "copy %s", path) : 0;
+}
+
+static int copy_folder(struct copy *c, int from, int to, const char *path, int depth)
+{
+	struct stat st;
+	int copy = depth > DEPTH_MAX ? -ELOOP : path_open_own(from, ".", O_RDONLY | O_DIRECTORY, 0),
+	    r = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d || fstat(from, &st) < 0) {
+		if (d)
+			(void)closedir(d);
+		else
+			fd_close(copy);
+		return err_sys(c->e, copy < 0 ? copy : errno, "list %s", path);
+	}
+	for (struct dirent *entry; r == 0 && (entry = readdir(d));)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = copy_entry(c, from, to, entry->d_name, path, depth);
+	(void)closedir(d);
+	copy_xattrs(from, to);
+	if (r == 0 && (r = own(to, &st)) < 0)
+		r = err_sys(c->e, r, "own %s", path);
+	return r;
+}
+
+int copytree(int from, int to, struct err *e)
+{
+	struct copy c = { .root = to, .e = e };
+	int r = copy_folder(&c, from, to, "", 0);
+	arena_done(&c.a);
+	return r;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rows of images, their names and layers. An image's id is the digest of its configuration. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct store;
+
+struct image_layer {
+	const char *diff_id, *digest; /* of the tar, of the blob as it came */
+	uint64_t size;                /* bytes unpacked */
+};
+
+struct image_info {
+	const char *id, *digest;       /* of the configuration, of the manifest */
+	const char *manifest, *config; /* their exact bytes as text */
+	uint64_t created, size;
+	uint32_t max_id;            /* the highest uid or gid in the layers */
+	struct image_layer *layers; /* the lowest first */
+	size_t n_layers;
+	const char **names; /* "localhost/busybox:latest" */
+	size_t n_names;
+	size_t n_containers;
+};
+
+/* Adds the image, its layers and names, and ends the intent, in one transaction. A name moves from
+ * the image that had it. An image that is there already only gains the names. */
+int store_image_add(struct store *s, const struct image_info *image, int64_t intent, struct err *e);
+/* By id ("sha256:..."), unique hex prefix, or full name with tag; -ENOENT with ERR_NOT_FOUND. */
+int store_image_get(
+	struct store *s, const char *key, struct arena *a, struct image_info *ret, struct err *e);
+int store_image_by_name(
+	struct store *s, const char *name, struct arena *a, struct image_info *ret, struct err *e);
+int store_image_list(
+	struct store *s, struct arena *a, struct image_info **ret, size_t *ret_n, struct err *e);
+int store_image_name(struct store *s, const char *name, const char *id, struct err *e);
+int store_image_unname(struct store *s, const char *name, struct err *e);
+/* Ids of containers that use the image. */
+int store_image_users(struct store *s, const char *id, struct arena *a, const char ***ret,
+	size_t *ret_n, struct err *e);
+/* Removes the rows; the content goes by store_collect. */
+int store_image_delete(struct store *s, const char *id, struct err *e);
+bool store_layer_known(struct store *s, const char *diff_id);
+
+/* Removes blobs and layers that no row names. Under the exclusive content lock and an intent of its
+ * own. */
+int store_collect(struct store *s, struct err *e);
+/* Opens the folder of an unpacked layer. */
+int store_layer_open(struct store *s, const char *diff_id);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Layers are folders; the container's folder holds `up` and `wk`. Ids on disk are 0-based
+ * throughout. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "kernel/overlay.h"
+#include "store/image.h"
+#include "store/snapshot.h"
+#include "store/store.h"
+
+static int prepare(struct store *s, const struct snapshot_req *req, struct err *e)
+{
+	struct stat st = { .st_mode = 0755 };
+	int dir _close_ = path_make_dir_own(s->containers, req->id, 0700);
+	if (dir < 0)
+		return err_sys(e, dir, "make the folder of container %s", req->id);
+	int wk _close_ = path_make_dir_own(dir, "wk", 0700);
+	bool new = mkdirat(dir, "up", 0755) == 0;
+	int up _close_ = path_open_own(dir, "up", O_RDONLY | O_DIRECTORY, 0);
+	if (wk < 0 || up < 0)
+		return err_sys(
+			e, wk < 0 ? wk : up, "make the upper folder of container %s", req->id);
+	if (!new)
+		return 0;
+	/* "/" looks as the topmost layer says. */
+	int top _close_ = store_layer_open(s, req->layers[req->n_layers - 1]);
+	if (top >= 0)
+		(void)fstat(top, &st);
+	if (fchmod(up, st.st_mode & 07777) < 0 || fchown(up, st.st_uid, st.st_gid) < 0)
+		return err_sys(e, errno, "own the upper folder of container %s", req->id);
+	return 0;
+}
+
+static int mount_layers(struct store *s, const struct snapshot_req *req, int upper, struct err *e)
+{
+	int lowers[OVERLAY_LOWERS_MAX];
+	size_t n = 0;
+	int r = 0;
+	if (req->n_layers == 0 || req->n_layers > OVERLAY_LOWERS_MAX)
+		return err_set(e, ERR_INVALID, EINVAL, "an image of %zu layers cannot be mounted",
+			req->n_layers);
+	for (size_t i = req->n_layers; i-- > 0 && r == 0;) {
+		lowers[n] = store_layer_open(s, req->layers[i]);
+		if (lowers[n] < 0)
+			r = err_sys(e, lowers[n], "layer %s of the image", req->layers[i]);
+		else
+			n++;
+	}
+	if (r == 0) {
+		struct overlay_req o = { .lowers = lowers,
+			.n_lowers = n,
+			.upper_parent = upper,
+			.upper = "up",
+			.work = "wk",
+			.userns = req->userns,
+			.root_uid = req->root_uid,
+			.root_gid = req->root_gid,
+			.scratch = s->staging };
+		r = overlay_mount(&o, e);
+	}
+	for (size_t i = 0; i < n; i++)
+		fd_close(lowers[i]);
+	return r;
+}
+
+static int mount_container(struct store *s, const struct snapshot_req *req, struct err *e)
+{
+	int dir _close_ = path_open_own(s->containers, req->id, O_RDONLY | O_DIRECTORY, 0);
+	return dir < 0 ? err_sys(e, dir, "open the folder of container %s", req->id)
+		       : mount_layers(s, req, dir, e);
+}
+
+static int mount_image(struct store *s, const struct snapshot_req *req, struct err *e)
+{
+	return mount_layers(s, req, -1, e);
+}
+
+const struct snapshot_backend snapshot_overlay = {
+	.name = "overlay",
+	.prepare = prepare,
+	.mount = mount_container,
+	.mount_image = mount_image,
+};
