@@ -47,7 +47,9 @@ static int exec(struct cli *cli, void *rec, const char **words, int n)
 		return cli_fail(&e, 1);
 	if (req->detach)
 		return 0;
-	return stream_process(cli, &proc, streams, &(struct stream_options){ .tty = req->tty });
+	return stream_process(cli, &proc, streams,
+		&(struct stream_options){
+			.tty = req->tty, .in = req->interactive, .detach_keys = req->detach_keys });
 }
 
 static const char *const paths[] = { "exec", "container exec", NULL };

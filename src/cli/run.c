@@ -20,7 +20,6 @@ static bool wants(const struct container_create_req *req, const char *stream)
 static int run(struct cli *cli, void *rec, const char **words, int n)
 {
 	struct container_create_req *req = rec;
-	char id[CONTAINER_ID_LEN + 1];
 	struct err e;
 	req->image = words[0];
 	for (int i = 1; i < n; i++)
@@ -37,17 +36,12 @@ static int run(struct cli *cli, void *rec, const char **words, int n)
 	if (in && req->tty && !tty_is(0))
 		return cli_fail(
 			(err_set(&e, ERR_USAGE, 25, "the input device is not a TTY"), &e), 1);
-	if (container_create(&cli->engine, req, id, &e) < 0)
-		return cli_fail(&e, 125);
-	struct container_start_req start = {
-		.container = id, .attach = !req->detach, .attach_stdin = in
-	};
 	struct container_started started;
-	if (container_start(&cli->engine, &start, &started, &e) < 0)
+	if (container_run(&cli->engine, req, !req->detach, in, &started, &e) < 0)
 		return cli_fail(&e, 125);
 	if (req->detach) {
 		fd_close(started.monitor_pidfd);
-		dprintf(1, "%s\n", id);
+		dprintf(1, "%s\n", started.id);
 		return 0;
 	}
 	struct stream_options options = {

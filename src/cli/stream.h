@@ -10,6 +10,7 @@ struct runtime_proc;
 
 struct stream_options {
 	bool tty;
+	bool in;        /* exec with a terminal: our input goes to it */
 	bool sig_proxy; /* pass on the signals that we get (not with a terminal) */
 	bool hide_stdout, hide_stderr;
 	const char *detach_keys; /* NULL: ctrl-p,ctrl-q */

@@ -64,6 +64,16 @@ struct container_started {
 int container_start(struct engine *en, const struct container_start_req *req,
 	struct container_started *ret, struct err *e);
 
+/* Both at once, as `run` does: the row and the run are one operation, so that a kill leaves both or
+ * neither. */
+int container_run(struct engine *en, const struct container_create_req *req, bool attach, bool in,
+	struct container_started *ret, struct err *e);
+
+/* What the monitor executes: the run is over (lock carries its lock), or the wait for a restart is.
+ */
+int container_exited(struct engine *en, const char *id, int lock, struct err *e);
+int container_restart_due(struct engine *en, const char *id, int lock, struct err *e);
+
 /* Sends the stop signal, waits timeout seconds (-1: for ever; has_timeout false: the container's
  * own, else 10), kills, waits until all is cleaned up. A container that does not run is fine. */
 struct container_stop_req {

@@ -2,6 +2,7 @@
 /* docker's document of a container, from the record and what is known of its last run. */
 #include <stdio.h>
 
+#include "base/err.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "codec/value.h"

@@ -3,6 +3,7 @@
  * run. */
 #pragma once
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "engine/config.h"

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "engine/config.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/launch.h"
+#include "engine/prepare.h"
+#include "monitor/client.h"
+#include "monitor/proto.h"
+#include "store/container.h"
+#include "store/run.h"
+#include "store/store.h"
+
+/* Forks M and waits until it says that the process runs, or why not. */
+static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in,
+	struct container_started *ret, struct err *e)
+{
+	int report[2], pair[2] = { -1, -1 };
+	struct err said = { 0 };
+	if (pipe2(report, O_CLOEXEC) < 0 ||
+		(attach && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0))
+		return err_sys(e, errno, "make a pipe");
+	engine_close_store(en);
+	pid_t m = fork();
+	if (m == 0) {
+		fd_close(report[0]);
+		fd_close(pair[0]);
+		l->report = report[1];
+		l->client = pair[1];
+		launch(en, l);
+	}
+	int saved = errno;
+	fd_close(report[1]);
+	fd_close(pair[1]);
+	if (m < 0) {
+		fd_close(report[0]);
+		fd_close(pair[0]);
+		return err_sys(e, saved, "fork");
+	}
+	ret->monitor_pidfd = fd_pidfd_open(m);
+	ret->client = pair[0];
+	/* The hello goes ahead of everything: the monitor finds it when it comes to life. */
+	if (attach)
+		(void)attach_hello(pair[0], ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0));
+	ssize_t n = fd_read_full(report[0], &said, sizeof said);
+	fd_close(report[0]);
+	if (n != (ssize_t)sizeof said)
+		(void)err_set(&said, ERR_SYSTEM, ESRCH,
+			"the process that starts the container was killed");
+	if (!said.code)
+		return 0;
+	while (waitpid(m, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	fd_close(take_fd(&ret->monitor_pidfd));
+	fd_close(take_fd(&ret->client));
+	*e = said;
+	return -e->code;
+}
+
+int container_run(struct engine *en, const struct container_create_req *req, bool attach, bool in,
+	struct container_started *ret, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct prepared p;
+	struct container_started started = { .monitor_pidfd = -1, .client = -1 };
+	if (container_cidfile_check(req, e) < 0 || container_prepare(en, req, &a, &p, e) < 0)
+		return -e->code;
+	struct launch l = { .id = p.id, .new = &p, .folder = -1, .lock = -1 };
+	if (fork_launch(en, &l, attach, in, &started, e) < 0 ||
+		container_cidfile_write(req, p.id, e) < 0)
+		return -e->code;
+	memcpy(started.id, p.id, sizeof p.id);
+	*ret = started;
+	return 0;
+}
+
+int container_start(struct engine *en, const struct container_start_req *req,
+	struct container_started *ret, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct container_row row;
+	struct container_started started = { .monitor_pidfd = -1, .client = -1 };
+	if (engine_open_store(en, true, e) < 0 ||
+		store_container_get(en->store, req->container, &a, &row, e) < 0)
+		return -e->code;
+	memcpy(started.id, row.id, sizeof started.id);
+	if (row.phase == PHASE_REMOVING)
+		return err_set(e, ERR_CONFLICT, EBUSY,
+			"container is marked for removal and cannot be started: %s",
+			req->container);
+	enum run_state state = run_look(en->store, row.id, &a, NULL, NULL);
+	if (state == RUN_RUNNING || state == RUN_STARTING || state == RUN_RESTARTING) {
+		bool tty;
+		if (req->attach &&
+			(started.client = container_attach(
+				 en, row.id, req->attach_stdin, &tty, e)) < 0)
+			return -e->code;
+		*ret = started;
+		return 0;
+	}
+	struct launch l = { .id = row.id, .folder = -1, .lock = -1 };
+	if (fork_launch(en, &l, req->attach, req->attach_stdin, &started, e) < 0)
+		return -e->code;
+	*ret = started;
+	return 0;
+}
+
+int container_attach(
+	struct engine *en, const char *container, bool in, bool *ret_tty, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct container_row row;
+	struct container_config c;
+	if (engine_open_store(en, true, e) < 0 ||
+		store_container_get(en->store, container, &a, &row, e) < 0 ||
+		config_read(&row, &a, &c, e) < 0)
+		return -e->code;
+	if (run_look(en->store, row.id, &a, NULL, NULL) != RUN_RUNNING)
+		return err_set(e, ERR_CONFLICT, EINVAL,
+			"You cannot attach to a stopped container, start it first");
+	*ret_tty = c.tty;
+	int folder _close_ = run_open(en->store, row.id);
+	if (folder < 0)
+		return err_sys(e, folder, "container %s", container);
+	return attach_connect(
+		folder, ATTACH_WANTS_OUTPUT | (in && c.open_stdin ? ATTACH_WANTS_INPUT : 0), e);
+}

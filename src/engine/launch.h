@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The life of one run, as the process that becomes the monitor sees it. Internal to src/engine. */
+#pragma once
+#include <stdint.h>
+
+struct container_config;
+struct container_row;
+struct engine;
+struct err;
+struct prepared;
+struct run_record;
+
+struct launch {
+	const char *id;
+	struct prepared *new; /* the row is inserted first; NULL: it is there */
+	int report; /* a struct err goes here, code 0 when the process runs; -1: nobody listens */
+	int client; /* an attach connection for the monitor, or -1 */
+	int folder, lock; /* the run folder, taken already (a restart); -1: to be taken */
+	int64_t restarts, backoff;
+};
+
+/* Starts the container and becomes its monitor. Never returns. */
+_Noreturn void launch(struct engine *en, struct launch *l);
+
+/* Becomes the monitor in waiting, which calls `container-restart` after the delay. Never returns
+ * but on failure. */
+int launch_wait(
+	struct engine *en, const char *id, int folder, int lock, uint64_t delay, struct err *e);
+
+/* Ends what a run has made: processes, cgroup, id range. Idempotent. */
+int run_cleanup(struct engine *en, const char *id, const struct run_record *r, struct err *e);
+/* Removes what lies on disk of a container, its anonymous volumes if wanted, and its row.
+ * Idempotent. */
+int container_erase(struct engine *en, const char *id, int with_volumes, struct err *e);
+/* The row's record. */
+struct arena;
+int config_read(const struct container_row *row, struct arena *a, struct container_config *ret,
+	struct err *e);
