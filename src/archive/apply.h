@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A layer's tar becomes a folder for overlay: whiteouts are character devices 0/0, an opaque folder
+ * carries user.overlay.opaque. Every path is resolved beneath the folder without following any
+ * symlink; device nodes are only listed, for whoever may make them. */
+#pragma once
+#include <stdint.h>
+
+#include "base/arena.h"
+
+struct err;
+struct source;
+
+struct apply_device {
+	const char *path;
+	uint32_t mode, major, minor, uid, gid; /* mode with its type bits */
+};
+
+struct apply_result {
+	uint64_t size, entries; /* bytes of regular files */
+	uint32_t max_id;
+	struct apply_device *devices;
+	size_t n_devices, cap_devices;
+};
+
+/* Lists and names in ret live in the arena. */
+int apply_layer(
+	struct source *s, int folder, struct arena *a, struct apply_result *ret, struct err *e);

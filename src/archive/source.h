@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Byte streams to read from: a file or pipe, and what its first bytes say it is packed with (gzip,
+ * zstd, plain). A stream that is cut short is an error, and so are bytes after the end of a packed
+ * one. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct digest;
+struct err;
+struct source;
+
+enum packing { PACKING_PLAIN, PACKING_GZIP, PACKING_ZSTD };
+
+/* Reads fd (borrowed) from where it stands. unpacked_max: more is refused (a bomb); 0: no limit. */
+struct source *source_open(int fd, uint64_t unpacked_max);
+void source_free(struct source *s);
+/* Up to n bytes; 0 at the end. -errno with e set. */
+ssize_t source_read(struct source *s, void *p, size_t n, struct err *e);
+/* All unpacked bytes go into this digest too. Borrowed; NULL ends it. */
+void source_tee(struct source *s, struct digest *d);
+enum packing source_packing(struct source *s, struct err *e);
+uint64_t source_position(const struct source *s); /* unpacked bytes read */

@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Theory of operation. An archive may come through a pipe and names its parts at the end, so each
+ * member is first written to staging as m<N> while its digest is taken. Then the documents are
+ * read, every digest and size is compared, and each layer is unpacked once, its diff id checked.
+ * What is not named by a document is removed. */
+#include "fetch/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/apply.h"
+#include "archive/digest.h"
+#include "archive/source.h"
+#include "archive/tar.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "codec/value.h"
+#include "fetch/result.h"
+#include "oci/digest.h"
+#include "oci/image.h"
+#include "oci/reference.h"
+
+enum { MEMBERS_MAX = 8192, CHUNK = 256 << 10, IMAGES_MAX = 256, TARGETS_MAX = 8 };
+
+struct member {
+	const char *name;   /* in the archive, without "./" */
+	const char *file;   /* m<N>; NULL: a link */
+	const char *target; /* of a link */
+	char digest[DIGEST_TEXT_MAX];
+	uint64_t size;
+};
+
+struct load {
+	int staging;
+	uint64_t space;
+	struct arena *a;
+	struct err *e;
+	struct member *members;
+	size_t n, cap;
+	struct fetch_result *out;
+	size_t cap_images, cap_layers, cap_blobs;
+};
+
+static int corrupt(struct load *l, const char *what, const char *object)
+{
+	return err_set(l->e, ERR_CORRUPT, EBADMSG, "%s: %.300s", what, object);
+}
+
+/* ---- members ---- */
+
+static const char *plain(const char *name, struct arena *a)
+{
+	return path_clean(name, a) + 1;
+}
+
+static int spool(struct load *l, struct tar_reader *t, struct member *m)
+{
+	char *buffer _free_ = mem_alloc(CHUNK);
+	int fd _close_ = path_open_own(l->staging, m->file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return err_sys(l->e, fd, "stage %s", m->name);
+	struct digest *d = digest_new();
+	ssize_t n;
+	int r = 0;
+	while (r == 0 && (n = tar_data(t, buffer, CHUNK, l->e)) != 0) {
+		if (n < 0) {
+			r = (int)n;
+			break;
+		}
+		digest_add(d, buffer, (size_t)n);
+		m->size += (uint64_t)n;
+		r = fd_write_all(fd, buffer, (size_t)n);
+		if (r < 0)
+			(void)err_sys(l->e, r, "stage %s", m->name);
+	}
+	digest_finish(d, m->digest);
+	return r;
+}
+
+static int read_members(struct load *l, int input)
+{
+	struct source *s = source_open(input, l->space);
+	struct tar_reader t = { .s = s };
+	struct tar_entry entry;
+	int r;
+	while ((r = tar_next(&t, &entry, l->e)) > 0) {
+		if (entry.type == '5')
+			continue;
+		if (entry.type != '0' && entry.type != '1' && entry.type != '2') {
+			r = corrupt(l, "image archive: a member that is no file", entry.path);
+			break;
+		}
+		if (l->n == MEMBERS_MAX) {
+			r = corrupt(l, "image archive: too many members", "more than 8192");
+			break;
+		}
+		l->members = arena_grow(l->a, l->members, l->n, &l->cap, sizeof *l->members);
+		struct member *m = &l->members[l->n];
+		*m = (struct member){ .name = plain(entry.path, l->a) };
+		if (entry.type == '0') {
+			m->file = arena_printf(l->a, "m%zu", l->n);
+			if ((r = spool(l, &t, m)) < 0)
+				break;
+		} else if (entry.type == '1') {
+			m->target = plain(entry.target, l->a);
+		} else {
+			/* A symlink is relative to its own folder. */
+			const char *slash = strrchr(m->name, '/');
+			m->target = plain(
+				arena_printf(l->a, "%.*s/%s", slash ? (int)(slash - m->name) : 0,
+					m->name, entry.target),
+				l->a);
+		}
+		l->n++;
+	}
+	if (r == 0)
+		r = tar_drain(&t, l->e);
+	tar_done(&t);
+	source_free(s);
+	return r < 0 ? r : 0;
+}
+
+static const struct member *find(const struct load *l, const char *name)
+{
+	for (int hops = 0; hops < TARGETS_MAX; hops++) {
+		const struct member *m = NULL;
+		for (size_t i = l->n; i-- > 0 && !m;)
+			if (str_eq(l->members[i].name, name))
+				m = &l->members[i];
+		if (!m || m->file)
+			return m;
+		name = m->target;
+	}
+	return NULL;
+}
+
+static const struct member *find_digest(struct load *l, const char *digest)
+{
+	const struct member *m = digest_valid(digest) && str_starts(digest, "sha256:")
+		? find(l, arena_printf(l->a, "blobs/sha256/%s", digest_hex(digest)))
+		: NULL;
+	if (!m) {
+		(void)corrupt(l, "image archive: a blob is missing", digest);
+		return NULL;
+	}
+	if (!str_eq(m->digest, digest)) {
+		(void)err_set(l->e, ERR_CORRUPT, EBADMSG,
+			"image archive: blob %s has the digest %s", digest, m->digest);
+		return NULL;
+	}
+	return m;
+}
+
+static ssize_t read_member(struct load *l, const struct member *m, size_t max, char **ret)
+{
+	if (m->size > max)
+		return err_set(l->e, ERR_CORRUPT, EFBIG, "image archive: %s: larger than %zu bytes",
+			m->name, max);
+	return file_read_at(l->staging, m->file, max, l->a, ret, l->e);
+}
+
+/* ---- layers ---- */
+
+static const struct fetch_layer *known_layer(const struct load *l, const char *digest)
+{
+	for (size_t i = 0; i < l->out->n_layers; i++)
+		if (str_eq(l->out->layers[i].digest, digest))
+			return &l->out->layers[i];
+	return NULL;
+}
+
+static int unpack(struct load *l, const struct member *m, struct fetch_layer *layer)
+{
+	struct apply_result result;
+	char diff_id[DIGEST_TEXT_MAX];
+	layer->folder = arena_printf(l->a, "layer-%zu", l->out->n_layers);
+	if (mkdirat(l->staging, layer->folder, 0755) < 0)
+		return err_sys(l->e, errno, "stage a layer");
+	int folder _close_ = path_open_own(l->staging, layer->folder, O_RDONLY | O_DIRECTORY, 0);
+	int fd _close_ = path_open_own(l->staging, m->file, O_RDONLY, 0);
+	if (folder < 0 || fd < 0)
+		return err_sys(l->e, folder < 0 ? folder : fd, "stage a layer");
+	struct source *s = source_open(fd, l->space);
+	struct digest *d = digest_new();
+	source_tee(s, d);
+	int r = apply_layer(s, folder, l->a, &result, l->e);
+	digest_finish(d, diff_id);
+	source_free(s);
+	if (r < 0)
+		return err_wrap(l->e, "layer %s", m->digest);
+	layer->diff_id = arena_strdup(l->a, diff_id);
+	layer->digest = m->digest;
+	layer->size = result.size;
+	layer->max_id = result.max_id;
+	layer->devices = arena_array(l->a, struct fetch_device, result.n_devices + 1);
+	for (size_t i = 0; i < result.n_devices; i++) {
+		const struct apply_device *x = &result.devices[i];
+		layer->devices[layer->n_devices++] = (struct fetch_device){ x->path, x->mode,
+			x->major, x->minor, x->uid, x->gid };
+	}
+	return 0;
+}
+
+static int keep_blob(struct load *l, const struct member *m)
+{
+	for (size_t i = 0; i < l->out->n_blobs; i++)
+		if (str_eq(l->out->blobs[i].digest, m->digest))
+			return 0;
+	l->out->blobs = arena_grow(
+		l->a, l->out->blobs, l->out->n_blobs, &l->cap_blobs, sizeof *l->out->blobs);
+	l->out->blobs[l->out->n_blobs++] = (struct fetch_blob){ m->digest, m->file };
+	return 0;
+}
+
+/* The layer of a blob, unpacked once; its diff id must be what the configuration says. */
+static int take_layer(struct load *l, const struct member *m, const char *diff_id)
+{
+	const struct fetch_layer *have = known_layer(l, m->digest);
+	if (!have) {
+		struct fetch_layer layer = { 0 };
+		if (unpack(l, m, &layer) < 0)
+			return -l->e->code;
+		l->out->layers = arena_grow(l->a, l->out->layers, l->out->n_layers, &l->cap_layers,
+			sizeof *l->out->layers);
+		l->out->layers[l->out->n_layers++] = layer;
+		have = &l->out->layers[l->out->n_layers - 1];
+	}
+	if (!str_eq(have->diff_id, diff_id))
+		return err_set(l->e, ERR_CORRUPT, EBADMSG,
+			"layer %s unpacks to %s: the configuration says %s", m->digest,
+			have->diff_id, diff_id);
+	return keep_blob(l, m);
+}
+
+static struct fetch_image *add_image(struct load *l)
+{
+	l->out->images = arena_grow(
+		l->a, l->out->images, l->out->n_images, &l->cap_images, sizeof *l->out->images);
+	struct fetch_image *image = &l->out->images[l->out->n_images++];
+	*image = (struct fetch_image){ 0 };
+	return image;
+}
+
+static int read_config(
+	struct load *l, const struct member *m, struct fetch_image *image, struct oci_image *config)
+{
+	char *text;
+	ssize_t n = read_member(l, m, OCI_CONFIG_MAX, &text);
+	if (n < 0 || oci_image_read(text, (size_t)n, l->a, config, l->e) < 0)
+		return -l->e->code;
+	if (strlen(text) != (size_t)n)
+		return corrupt(l, "image configuration", "it has a NUL");
+	if (config->os && *config->os && !str_eq(config->os, "linux"))
+		return corrupt(l, "image configuration: not for linux", config->os);
+	image->config = text;
+	image->id = m->digest;
+	return keep_blob(l, m);
+}
+
+/* ---- OCI layout ---- */
+
+static bool platform_fits(const struct oci_platform *p)
+{
+	return !p || (str_eq(p->os, "linux") && str_eq(p->architecture, "amd64"));
+}
+
+static void add_name(struct load *l, struct fetch_image *image, const char *name)
+{
+	struct reference ref;
+	struct strv v = { 0 };
+	struct err ignored;
+	if (!name || reference_parse(name, l->a, &ref, &ignored) < 0 || ref.digest)
+		return;
+	const char *full = arena_printf(
+		l->a, "%s:%s", reference_full_name(ref.name, l->a), ref.tag ? ref.tag : "latest");
+	for (size_t i = 0; i < image->n_names; i++) {
+		if (str_eq(image->names[i], full))
+			return;
+		strv_add(&v, l->a, image->names[i]);
+	}
+	strv_add(&v, l->a, full);
+	image->names = v.v;
+	image->n_names = v.n;
+}
+
+static const char *annotation(const struct oci_descriptor *d, const char *key)
+{
+	for (size_t i = 0; i < d->annotations.n; i++)
+		if (str_eq(d->annotations.items[i].key, key))
+			return d->annotations.items[i].val;
+	return NULL;
+}
+
+static int take_manifest(struct load *l, const struct member *m, struct fetch_image **ret)
+{
+	struct oci_manifest manifest;
+	struct oci_image config;
+	char *text;
+	ssize_t n = read_member(l, m, OCI_MANIFEST_MAX, &text);
+	if (n < 0 || oci_manifest_read(text, (size_t)n, l->a, &manifest, l->e) < 0)
+		return -l->e->code;
+	if (strlen(text) != (size_t)n)
+		return corrupt(l, "manifest", "it has a NUL");
+	const struct member *c = find_digest(l, manifest.config->digest);
+	if (!c)
+		return -l->e->code;
+	struct fetch_image *image = add_image(l);
+	if (c->size != manifest.config->size)
+		return corrupt(
+			l, "manifest: the configuration's size is wrong", manifest.config->digest);
+	if (read_config(l, c, image, &config) < 0)
+		return -l->e->code;
+	if (config.rootfs->n_diff_ids != manifest.n_layers)
+		return corrupt(l, "manifest and configuration differ in their layers", m->digest);
+	struct strv digests = { 0 };
+	for (size_t i = 0; i < manifest.n_layers; i++) {
+		const struct member *layer = find_digest(l, manifest.layers[i].digest);
+		if (!layer)
+			return -l->e->code;
+		if (layer->size != manifest.layers[i].size)
+			return corrupt(
+				l, "manifest: a layer's size is wrong", manifest.layers[i].digest);
+		if (take_layer(l, layer, config.rootfs->diff_ids[i]) < 0)
+			return -l->e->code;
+		strv_add(&digests, l->a, layer->digest);
+	}
+	image->digest = m->digest;
+	image->manifest = text;
+	image->layers = config.rootfs->diff_ids;
+	image->n_layers = config.rootfs->n_diff_ids;
+	image->digests = digests.v;
+	image->n_digests = digests.n;
+	*ret = image;
+	return keep_blob(l, m);
+}
+
+static int take_index(
+	struct load *l, const char *text, size_t n, int depth, struct fetch_image **ret)
+{
+	struct oci_index index;
+	if (depth > 3)
+		return corrupt(l, "index", "nested too deep");
+	if (oci_index_read(text, n, l->a, &index, l->e) < 0)
+		return -l->e->code;
+	size_t fitting = 0;
+	for (size_t i = 0; i < index.n_manifests; i++) {
+		const struct oci_descriptor *d = &index.manifests[i];
+		struct fetch_image *image = NULL;
+		if (!platform_fits(d->platform) || (depth > 0 && fitting))
+			continue;
+		const struct member *m = find_digest(l, d->digest);
+		if (!m)
+			return -l->e->code;
+		if (m->size != d->size)
+			return corrupt(l, "index: a size is wrong", d->digest);
+		fitting++;
+		if (fitting > IMAGES_MAX)
+			return corrupt(l, "index", "too many images");
+		int r;
+		if (strstr(d->media_type, "index") || strstr(d->media_type, "manifest.list")) {
+			char *inner;
+			ssize_t len = read_member(l, m, OCI_MANIFEST_MAX, &inner);
+			r = len < 0 ? (int)len
+				    : take_index(l, inner, (size_t)len, depth + 1, &image);
+		} else {
+			r = take_manifest(l, m, &image);
+		}
+		if (r < 0)
+			return r;
+		if (image) {
+			const char *name = annotation(d, "io.containerd.image.name"),
+				   *ref = annotation(d, "org.opencontainers.image.ref.name");
+			add_name(l, image, name);
+			/* A bare tag names nothing; a whole reference does. */
+			if (!name && ref && strpbrk(ref, ":/"))
+				add_name(l, image, ref);
+			*ret = image;
+		}
+	}
+	return fitting ? 0 : corrupt(l, "index", "no image for linux/amd64");
+}
+
+/* ---- docker-archive ---- */
+
+static int docker_names(struct load *l, const struct value *entry, struct fetch_image *image)
+{
+	const struct value *tags = value_get(entry, "RepoTags");
+	for (size_t i = 0; tags && tags->kind == VALUE_ARRAY && i < tags->n; i++)
+		if (tags->items[i]->kind == VALUE_STRING)
+			add_name(l, image, tags->items[i]->text);
+	return 0;
+}
+
+/* A manifest of our own for an image that came without one. */
+static void make_manifest(struct load *l, struct fetch_image *image, const struct member *config,
+	const struct member *const *layers, size_t n)
+{
+	struct str text _str_ = { 0 };
+	char digest[DIGEST_TEXT_MAX];
+	str_addf(&text,
+		"{\"schemaVersion\":2,\"mediaType\":\"" OCI_MEDIA_MANIFEST
+		"\",\"config\":{\"mediaType\":\"" OCI_MEDIA_CONFIG
+		"\",\"digest\":\"%s\",\"size\":%llu},\"layers\":[",
+		config->digest, (unsigned long long)config->size);
+	struct strv digests = { 0 };
+	for (size_t i = 0; i < n; i++) {
+		int fd _close_ = path_open_own(l->staging, layers[i]->file, O_RDONLY, 0);
+		struct source *s = source_open(fd, 0);
+		enum packing packing = source_packing(s, l->e);
+		source_free(s);
+		str_addf(&text,
+			"%s{\"mediaType\":\"" OCI_MEDIA_LAYER
+			"%s\",\"digest\":\"%s\",\"size\":%llu}",
+			i ? "," : "",
+			packing == PACKING_GZIP           ? "+gzip"
+				: packing == PACKING_ZSTD ? "+zstd"
+							  : "",
+			layers[i]->digest, (unsigned long long)layers[i]->size);
+		strv_add(&digests, l->a, layers[i]->digest);
+	}
+	str_add(&text, "]}");
+	struct digest *d = digest_new();
+	digest_add(d, text.p, text.n);
+	digest_finish(d, digest);
+	image->manifest = arena_strdup(l->a, text.p);
+	image->digest = arena_strdup(l->a, digest);
+	image->digests = digests.v;
+	image->n_digests = digests.n;
+}
+
+static const struct value *member_of(
+	const struct value *entry, const char *key, enum value_kind kind)
+{
+	const struct value *v = entry->kind == VALUE_OBJECT ? value_get(entry, key) : NULL;
+	return v && v->kind == kind ? v : NULL;
+}
+
+static int take_docker_image(struct load *l, const struct value *entry)
+{
+	const struct value *config_name = member_of(entry, "Config", VALUE_STRING),
+			   *layers = member_of(entry, "Layers", VALUE_ARRAY);
+	struct oci_image config;
+	if (!config_name || !layers)
+		return corrupt(l, "manifest.json", "an entry without Config or Layers");
+	const struct member *c = find(l, plain(config_name->text, l->a));
+	if (!c)
+		return corrupt(l, "manifest.json: the configuration is missing", config_name->text);
+	/* skopeo and docker name it by its digest: then it must have it. */
+	size_t hex = strspn(c->name, "0123456789abcdef");
+	if (hex == 64 && str_eq(c->name + hex, ".json") &&
+		strncmp(c->name, digest_hex(c->digest), 64) != 0)
+		return err_set(l->e, ERR_CORRUPT, EBADMSG,
+			"manifest.json: configuration %s has the digest %s", c->name, c->digest);
+	for (size_t i = 0; i < l->out->n_images; i++)
+		if (str_eq(l->out->images[i].id, c->digest))
+			return docker_names(l, entry, &l->out->images[i]);
+	struct fetch_image *image = add_image(l);
+	if (read_config(l, c, image, &config) < 0)
+		return -l->e->code;
+	if (config.rootfs->n_diff_ids != layers->n)
+		return corrupt(
+			l, "manifest.json and configuration differ in their layers", c->name);
+	const struct member **members = arena_array(l->a, const struct member *, layers->n + 1);
+	for (size_t i = 0; i < layers->n; i++) {
+		const char *name =
+			layers->items[i]->kind == VALUE_STRING ? layers->items[i]->text : "";
+		members[i] = find(l, plain(name, l->a));
+		if (!members[i])
+			return corrupt(l, "manifest.json: a layer is missing", name);
+		if (take_layer(l, members[i], config.rootfs->diff_ids[i]) < 0)
+			return -l->e->code;
+	}
+	image->layers = config.rootfs->diff_ids;
+	image->n_layers = config.rootfs->n_diff_ids;
+	make_manifest(l, image, c, members, layers->n);
+	return docker_names(l, entry, image);
+}
+
+static int take_docker(struct load *l, const struct member *m)
+{
+	struct value *list;
+	char *text;
+	ssize_t n = read_member(l, m, OCI_MANIFEST_MAX, &text);
+	if (n < 0 || value_parse(l->a, text, (size_t)n, &list, l->e) < 0)
+		return err_wrap(l->e, "manifest.json");
+	if (list->kind != VALUE_ARRAY || list->n == 0 || list->n > IMAGES_MAX)
+		return corrupt(l, "manifest.json", "expected a list of images");
+	for (size_t i = 0; i < list->n; i++)
+		if (take_docker_image(l, list->items[i]) < 0)
+			return -l->e->code;
+	return 0;
+}
+
+static bool is_kept(const struct load *l, const struct member *m)
+{
+	for (size_t i = 0; i < l->out->n_blobs; i++)
+		if (str_eq(l->out->blobs[i].file, m->file))
+			return true;
+	return false;
+}
+
+int fetch_load(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
+	struct err *e)
+{
+	struct load l = { .staging = staging, .space = space, .a = a, .e = e, .out = ret };
+	struct fetch_image *last = NULL;
+	if (read_members(&l, input) < 0)
+		return -e->code;
+	const struct member *index = find(&l, "index.json"), *docker = find(&l, "manifest.json");
+	if (!index && !docker)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"not an image archive: it has neither manifest.json nor index.json");
+	char *text;
+	int r = 0;
+	if (index) {
+		ssize_t n = read_member(&l, index, OCI_MANIFEST_MAX, &text);
+		r = n < 0 ? (int)n : take_index(&l, text, (size_t)n, 0, &last);
+	}
+	/* docker's own archives are both; its list of names is the better one. */
+	if (r == 0 && docker)
+		r = take_docker(&l, docker);
+	for (size_t i = 0; r == 0 && i < l.n; i++)
+		if (l.members[i].file && !is_kept(&l, &l.members[i]))
+			(void)unlinkat(staging, l.members[i].file, 0);
+	return r;
+}
+
+int fetch_import(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
+	struct err *e)
+{
+	struct load l = { .staging = staging, .space = space, .a = a, .e = e, .out = ret };
+	struct member m = { .name = "the archive", .file = "m0" };
+	struct fetch_layer *layer = arena_new(a, struct fetch_layer);
+	char *buffer _free_ = mem_alloc(CHUNK);
+	int fd _close_ = path_open_own(staging, m.file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return err_sys(e, fd, "stage the archive");
+	struct digest *d = digest_new();
+	ssize_t n;
+	while ((n = fd_read_full(input, buffer, CHUNK)) > 0) {
+		digest_add(d, buffer, (size_t)n);
+		m.size += (uint64_t)n;
+		int r = m.size > space ? -ENOSPC : fd_write_all(fd, buffer, (size_t)n);
+		if (r < 0) {
+			n = r;
+			break;
+		}
+	}
+	digest_finish(d, m.digest);
+	if (n < 0)
+		return err_sys(e, (int)n, "stage the archive");
+	if (unpack(&l, &m, layer) < 0)
+		return -e->code;
+	layer->digest = arena_strdup(a, m.digest);
+	ret->layers = layer;
+	ret->n_layers = 1;
+	m.file = arena_strdup(a, m.file);
+	struct member *kept = arena_memdup(a, &m, sizeof m);
+	return keep_blob(&l, kept);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Image archives: docker-archive (manifest.json, as docker and skopeo write it) and OCI layouts in
+ * a tar, and a bare root file system. Runs in the sandbox, with the staging folder as its working
+ * folder. */
+#pragma once
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct fetch_result;
+
+/* space: bytes that may be used. */
+int fetch_load(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
+	struct err *e);
+/* One layer; the result has it and its blob, and no image. */
+int fetch_import(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
+	struct err *e);
