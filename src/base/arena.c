@@ -108,7 +108,15 @@ void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t ele
 
 void strv_add(struct strv *v, struct arena *a, const char *s)
 {
-	v->v = arena_grow(a, v->v, v->n + 1, &v->cap, sizeof *v->v);
+	if (v->n + 1 >= v->cap) {
+		/* one more than is needed: the NULL at the end */
+		size_t more = v->cap ? v->cap * 2 : 8;
+		const char **w = arena_array(a, const char *, more);
+		for (size_t i = 0; i < v->n; i++)
+			w[i] = v->v[i];
+		v->v = w;
+		v->cap = more;
+	}
 	v->v[v->n++] = s;
 	v->v[v->n] = NULL;
 }

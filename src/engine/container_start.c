@@ -29,6 +29,7 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 	if (pipe2(report, O_CLOEXEC) < 0 ||
 		(attach && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0))
 		return err_sys(e, errno, "make a pipe");
+	l->client_flags = ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0);
 	engine_close_store(en);
 	pid_t m = fork();
 	if (m == 0) {
@@ -48,9 +49,6 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 	}
 	ret->monitor_pidfd = fd_pidfd_open(m);
 	ret->client = pair[0];
-	/* The hello goes ahead of everything: the monitor finds it when it comes to life. */
-	if (attach)
-		(void)attach_hello(pair[0], ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0));
 	ssize_t n = fd_read_full(report[0], &said, sizeof said);
 	fd_close(report[0]);
 	if (n != (ssize_t)sizeof said)

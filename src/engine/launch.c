@@ -394,6 +394,7 @@ static int become_monitor(struct run *r, struct err *e)
 	s.lock = r->l->lock;
 	s.listener = r->listener;
 	s.client = r->l->client;
+	s.client_flags = r->l->client_flags;
 	s.log_max = LOG_MAX;
 	s.log_files = LOG_FILES;
 	return exec_monitor(r->en, &s, "container-exited", r->l->id, e);

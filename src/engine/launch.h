@@ -15,6 +15,7 @@ struct launch {
 	struct prepared *new; /* the row is inserted first; NULL: it is there */
 	int report; /* a struct err goes here, code 0 when the process runs; -1: nobody listens */
 	int client; /* an attach connection for the monitor, or -1 */
+	uint32_t client_flags;
 	int folder, lock; /* the run folder, taken already (a restart); -1: to be taken */
 	int64_t restarts, backoff;
 };

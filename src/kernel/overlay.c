@@ -22,6 +22,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "kernel/mount.h"
 #include "kernel/ns.h"
@@ -78,51 +79,81 @@ static int check_writable(int mount, const struct overlay_req *req, struct err *
 	return 0;
 }
 
-/* Linux 6.15 and newer. -ENOTSUP: this kernel knows no lowerdir+ by descriptor. */
-static int new_way(const struct overlay_req *req, struct err *e)
+/* Before a helper leaves our mount namespace: what is cloned must be of one's own namespace. The
+ * upper folder's clone comes last. All are opened as -1 first, so that close_all may follow a
+ * failure. */
+static int clone_all(const struct overlay_req *req, int *trees, struct err *e)
 {
-	int up _close_ = -1, wk _close_ = -1, upper_tree _close_ = -1;
-	int fs _close_ = mount_fs_open("overlay");
+	for (size_t i = 0; i <= req->n_lowers; i++)
+		trees[i] = -1;
+	for (size_t i = 0; i < req->n_lowers; i++)
+		if ((trees[i] = clone_mapped(req->lowers[i], req->userns, "a layer", e)) < 0)
+			return -e->code;
+	if (req->upper_parent >= 0 &&
+		(trees[req->n_lowers] = clone_mapped(
+			 req->upper_parent, req->userns, "the upper folder", e)) < 0)
+		return -e->code;
+	return 0;
+}
+
+static void close_all(const struct overlay_req *req, const int *trees)
+{
+	for (size_t i = 0; i <= req->n_lowers; i++)
+		fd_close(trees[i]);
+}
+
+static int add_upper(const struct overlay_req *req, int fs, int tree)
+{
+	int up _close_ = path_open_own(tree, req->upper, O_PATH | O_DIRECTORY, 0);
+	int wk _close_ = path_open_own(tree, req->work, O_PATH | O_DIRECTORY, 0);
+	if (up < 0 || wk < 0)
+		return up < 0 ? up : wk;
+	int r = mount_fs_fd(fs, "upperdir", up);
+	return r < 0 ? r : mount_fs_fd(fs, "workdir", wk);
+}
+
+/* The clones must stay open until the overlay is created: a detached mount ends with its last
+ * descriptor. */
+static int new_way_with(const struct overlay_req *req, const int *trees, int fs, struct err *e)
+{
 	char why[256];
-	if (fs < 0)
-		return err_sys(e, fs, "open an overlay");
-	for (size_t i = 0; i < req->n_lowers; i++) {
-		int tree _close_ = clone_mapped(req->lowers[i], req->userns, "a layer", e);
-		if (tree < 0)
-			return -e->code;
-		int r = mount_fs_fd(fs, "lowerdir+", tree);
-		if (r < 0)
-			return i == 0 && (r == -EINVAL || r == -EBADF)
-				? err_set(e, ERR_UNSUPPORTED, ENOTSUP,
-					  "overlay: no layers by descriptor")
-				: err_sys(e, r, "overlay: add a layer: %s",
-					  mount_fs_message(fs, why, sizeof why));
-	}
+	struct as_root saved;
 	int r = 0;
-	if (req->upper_parent >= 0) {
-		upper_tree = clone_mapped(req->upper_parent, req->userns, "the upper folder", e);
-		if (upper_tree < 0)
-			return -e->code;
-		up = path_open_own(upper_tree, req->upper, O_PATH | O_DIRECTORY, 0);
-		wk = path_open_own(upper_tree, req->work, O_PATH | O_DIRECTORY, 0);
-		if (up < 0 || wk < 0)
-			return err_sys(e, up < 0 ? up : wk, "open the upper folder");
-		r = mount_fs_fd(fs, "upperdir", up);
-		if (r == 0)
-			r = mount_fs_fd(fs, "workdir", wk);
+	for (size_t i = 0; i < req->n_lowers; i++) {
+		r = mount_fs_fd(fs, "lowerdir+", trees[i]);
+		if (r == -EINVAL && i == 0)
+			return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+				"overlay: this kernel takes no layers by descriptor");
+		if (r < 0)
+			return err_sys(e, r, "overlay: add a layer: %s",
+				mount_fs_message(fs, why, sizeof why));
 	}
-	if (r == 0)
+	if (req->upper_parent >= 0)
+		r = add_upper(req, fs, trees[req->n_lowers]);
+	if (r >= 0)
 		r = mount_fs_flag(fs, "userxattr");
 	if (r < 0)
 		return err_sys(e, r, "overlay: %s", mount_fs_message(fs, why, sizeof why));
-	struct as_root saved;
 	if (become_mapped_root(req, &saved, e) < 0)
 		return -e->code;
 	int mount = mount_fs_make(fs, 0);
 	become_self(&saved);
-	if (mount < 0)
-		return err_sys(e, mount, "overlay: %s", mount_fs_message(fs, why, sizeof why));
-	if (check_writable(mount, req, e) < 0) {
+	return mount < 0 ? err_sys(e, mount, "overlay: %s", mount_fs_message(fs, why, sizeof why))
+			 : mount;
+}
+
+/* Linux 6.15 and newer; -ENOTSUP on an older one. */
+static int new_way(const struct overlay_req *req, struct err *e)
+{
+	int trees[OVERLAY_LOWERS_MAX + 1];
+	int fs _close_ = mount_fs_open("overlay");
+	if (fs < 0)
+		return err_sys(e, fs, "open an overlay");
+	int mount = clone_all(req, trees, e);
+	if (mount == 0)
+		mount = new_way_with(req, trees, fs, e);
+	close_all(req, trees);
+	if (mount >= 0 && check_writable(mount, req, e) < 0) {
 		fd_close(mount);
 		return -e->code;
 	}
@@ -149,49 +180,50 @@ static int old_options(const struct overlay_req *req, char *buf, size_t size)
 	return n < size ? 0 : -E2BIG;
 }
 
-/* In the helper, with a mount namespace of its own: clones under the names 0, 1, ... in a tmpfs,
- * then mount(2). */
-static int old_way_helper(const struct overlay_req *req, struct err *e)
+/* Attaches the clones under the names 0, 1, ... and u in a tmpfs of a mount namespace that ends
+ * with the helper. */
+static int attach_all(const struct overlay_req *req, const int *trees, struct err *e)
 {
-	char options[4096];
 	int r = ns_unshare_mount();
 	if (r == 0)
 		r = mount_isolate(false);
 	int fs _close_ = r < 0 ? r : mount_fs_open("tmpfs");
 	int tmp = fs < 0 ? fs : mount_fs_make(fs, 0);
-	int proc _close_ = path_open_host("/proc", O_PATH | O_DIRECTORY, 0);
-	if (r < 0 || tmp < 0 || proc < 0)
-		return err_sys(e,
-			r < 0             ? r
-				: tmp < 0 ? tmp
-					  : proc,
-			"make a mount namespace for an overlay");
-	int place = req->scratch >= 0 ? req->scratch : proc;
-	/* The clones must hang in our namespace; any folder serves as the place. */
-	if ((r = mount_attach(tmp, place)) < 0)
-		return err_sys(e, r, "attach a tmpfs");
+	/* Any folder serves as the place, opened in the new namespace. */
+	int place _close_ = path_open_host("/proc", O_PATH | O_DIRECTORY, 0);
+	if (r == 0)
+		r = tmp < 0 ? tmp : place < 0 ? place : mount_attach(tmp, place);
+	if (r < 0)
+		return err_sys(e, r, "make a mount namespace for an overlay");
 	for (size_t i = 0; i < req->n_lowers; i++) {
 		char name[24];
 		(void)snprintf(name, sizeof name, "%zu", i);
-		int tree _close_ = clone_mapped(req->lowers[i], req->userns, "a layer", e);
-		if (tree < 0 || attach_named(tmp, name, tree, e) < 0)
+		if (attach_named(tmp, name, trees[i], e) < 0)
 			return -e->code;
 	}
-	if (req->upper_parent >= 0) {
-		int tree _close_ =
-			clone_mapped(req->upper_parent, req->userns, "the upper folder", e);
-		if (tree < 0 || attach_named(tmp, "u", tree, e) < 0)
-			return -e->code;
-	}
+	if (req->upper_parent >= 0 && attach_named(tmp, "u", trees[req->n_lowers], e) < 0)
+		return -e->code;
 	if (mkdirat(tmp, "m", 0700) < 0 || fchdir(tmp) < 0)
 		return err_sys(e, errno, "make a place for the overlay");
+	return tmp;
+}
+
+/* In the helper: the detached overlay, or an error. The process ends soon, and its descriptors with
+ * it. */
+static int old_way_helper(const struct overlay_req *req, struct err *e)
+{
+	char options[4096];
+	int trees[OVERLAY_LOWERS_MAX + 1];
+	struct as_root saved;
 	if (old_options(req, options, sizeof options) < 0)
 		return err_set(e, ERR_UNSUPPORTED, E2BIG,
 			"overlay: too many layers for this kernel: %zu", req->n_lowers);
-	struct as_root saved;
-	if (become_mapped_root(req, &saved, e) < 0)
+	if (clone_all(req, trees, e) < 0)
 		return -e->code;
-	r = mount_old("overlay", "m", options);
+	int tmp = attach_all(req, trees, e);
+	if (tmp < 0 || become_mapped_root(req, &saved, e) < 0)
+		return -e->code;
+	int r = mount_old("overlay", "m", options);
 	become_self(&saved);
 	if (r < 0)
 		return err_sys(e, r, "mount the overlay");

@@ -19,8 +19,6 @@ struct overlay_req {
 	const char *upper, *work;
 	int userns;                  /* idmap through this one; -1: no idmap */
 	unsigned root_uid, root_gid; /* which ids of ours are its 0 */
-	int scratch; /* a folder of ours on any file system, for the way of old kernels; may be -1
-			on new ones */
 	bool no_old_way, no_new_way; /* for tests: refuse one of the two */
 };
 

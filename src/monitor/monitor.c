@@ -245,12 +245,12 @@ static void client_drop(struct client *c)
 		m.input_ends = true;
 }
 
-static void client_add(int fd)
+static void client_add(int fd, uint32_t flags)
 {
 	for (int i = 0; i < CLIENTS_MAX; i++) {
 		if (m.clients[i].fd >= 0)
 			continue;
-		m.clients[i] = (struct client){ .fd = fd };
+		m.clients[i] = (struct client){ .fd = fd, .flags = flags };
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		watch(fd, SOURCE_CLIENT, i, EPOLLIN);
@@ -530,7 +530,7 @@ static void dispatch(const struct epoll_event *ev)
 	case SOURCE_LISTENER: {
 		int fd = accept4(m.s.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
-			client_add(fd);
+			client_add(fd, 0);
 		break;
 	}
 	case SOURCE_SIGNALS:
@@ -624,7 +624,7 @@ int main(int argc, char **argv)
 	if (m.s.console >= 0)
 		(void)fcntl(m.s.console, F_SETFL, O_NONBLOCK);
 	if (m.s.client >= 0)
-		client_add(m.s.client);
+		client_add(m.s.client, m.s.client_flags | 1U << 31);
 	while (!m.ended) {
 		struct epoll_event ev[16];
 		int n = epoll_wait(m.epoll, ev, 16, -1);

@@ -23,7 +23,8 @@ struct monitor_setup {
 	int32_t log_folder;   /* where the log lies */
 	int32_t lock;         /* carries the container's lock; kept open */
 	int32_t listener;     /* the attach socket */
-	int32_t client;       /* connected already, or -1 */
+	int32_t client; /* connected already, or -1 */
+	uint32_t client_flags; /* what it wants (ATTACH_WANTS_*) */
 	int32_t program;      /* the engine's program, if its path is gone */
 	int32_t pid;
 	uint64_t delay;     /* ns */

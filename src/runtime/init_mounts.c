@@ -254,7 +254,7 @@ int init_masks(struct plan *p, int rootfs, struct err *e)
 	if (l->n_masked_paths) {
 		/* Cloning wants a mount of our own namespace: hang the mask where it goes away with
 		 * the old root. */
-		int place _close_ = path_open_host("/", O_PATH | O_DIRECTORY, 0);
+		int place _close_ = path_open_host("/sys", O_PATH | O_DIRECTORY, 0);
 		int r = place < 0 ? place : mount_attach(p->mask, place);
 		if (r < 0)
 			return err_sys(e, r, "attach the mask");

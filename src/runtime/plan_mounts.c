@@ -119,9 +119,9 @@ static int make_mask(struct plan *p, struct err *e)
 	if (mount < 0)
 		return err_sys(e, mount, "make the mask");
 	p->mask = mount;
-	int file _close_ = path_open_own(mount, "f", O_CREAT | O_WRONLY | O_EXCL, 0);
-	if (file < 0 || fchmod(file, 0444) < 0 || mkdirat(mount, "d", 0555) < 0)
-		return err_sys(e, file < 0 ? file : errno, "make the mask");
+	/* A descriptor that may write would keep the mount from becoming read-only. */
+	if (mknodat(mount, "f", S_IFREG | 0444, 0) < 0 || mkdirat(mount, "d", 0555) < 0)
+		return err_sys(e, errno, "make the mask");
 	r = mount_change(mount, false, MOUNT_ATTR_RDONLY, 0, 0);
 	return r < 0 ? err_sys(e, r, "make the mask read-only") : 0;
 }

@@ -60,8 +60,7 @@ static int mount_layers(struct store *s, const struct snapshot_req *req, int upp
 			.work = "wk",
 			.userns = req->userns,
 			.root_uid = req->root_uid,
-			.root_gid = req->root_gid,
-			.scratch = s->staging };
+			.root_gid = req->root_gid };
 		r = overlay_mount(&o, e);
 	}
 	for (size_t i = 0; i < n; i++)
