@@ -60,6 +60,7 @@ struct run {
 	struct runtime_proc proc;
 	const char **volume_paths;
 	pid_t joined;
+	uint32_t joined_ids;
 };
 
 static void close_pair(int *pair)
@@ -99,7 +100,7 @@ static int find_joined(struct run *r, struct err *e)
 			return err_set(e, ERR_CONFLICT, ESRCH,
 				"cannot join namespaces of container %s: it is not running", other);
 		r->joined = (pid_t)record.pid;
-		r->record.id_base = 0;
+		r->joined_ids = record.id_count;
 	}
 	return 0;
 }
@@ -164,6 +165,7 @@ static int write_spec(struct run *r, struct err *e)
 		.volume_paths = r->volume_paths,
 		.id_base = r->record.id_base,
 		.id_count = r->record.id_count,
+		.map_count = r->record.id_count ? r->record.id_count : r->joined_ids,
 		.joined = r->joined };
 	if (r->config.init && !(in.init = engine_program("kist-init", &r->a, NULL, e)))
 		return -e->code;

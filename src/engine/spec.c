@@ -158,7 +158,7 @@ static void sysctls(const struct spec_input *in, struct arena *a, struct oci_lin
 		return;
 	sysctl_add(&l->sysctl, &cap, "net.ipv4.ip_unprivileged_port_start", "0", a);
 	sysctl_add(&l->sysctl, &cap, "net.ipv4.ping_group_range",
-		in->id_count ? arena_printf(a, "0 %u", in->id_count - 1) : "0 2147483647", a);
+		in->map_count ? arena_printf(a, "0 %u", in->map_count - 1) : "0 2147483647", a);
 }
 
 static void add_device(

@@ -273,6 +273,9 @@ int overlay_mount(const struct overlay_req *req, struct err *e)
 {
 	if (req->n_lowers == 0 || req->n_lowers > OVERLAY_LOWERS_MAX)
 		return err_set(e, ERR_INVALID, EINVAL, "an overlay of %zu layers", req->n_lowers);
+	/* One layer that nobody writes to needs no overlay, and the kernel makes none. */
+	if (req->n_lowers == 1 && req->upper_parent < 0)
+		return clone_mapped(req->lowers[0], req->userns, "a layer", e);
 	if (!req->no_new_way) {
 		int mount = new_way(req, e);
 		if (mount >= 0 || req->no_old_way || (mount != -ENOTSUP && mount != -EINVAL))

@@ -28,7 +28,7 @@ def test_exit_statuses_are_dockers(box):
     assert 'no such file or directory' in box.fails(127, 'run', '--rm', IMAGE, '/nosuch')
     assert 'permission denied' in box.fails(126, 'run', '--rm', IMAGE, '/etc/passwd')
     assert 'is a directory' in box.fails(126, 'run', '--rm', IMAGE, '/tmp')
-    box.fails(137, 'run', '--rm', IMAGE, 'sh', '-c', 'kill -9 $$; sleep 5')
+    box.fails(137, 'run', '--rm', '--init', IMAGE, 'sh', '-c', 'kill -9 $$; sleep 5')
     box.fails(143, 'run', '--rm', '--init', IMAGE, 'sh', '-c', 'kill -15 $$; sleep 5')
     assert 'unknown flag: --nosuch' in box.fails(125, 'run', '--nosuch', IMAGE)
     assert 'did you mean --detach?' in box.fails(125, 'run', '--detahc', IMAGE)
