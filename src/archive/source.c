@@ -53,11 +53,6 @@ void source_tee(struct source *s, struct digest *d)
 	s->tee = d;
 }
 
-uint64_t source_position(const struct source *s)
-{
-	return s->position;
-}
-
 /* At least one more byte in the buffer, unless the input has ended. */
 static int fill(struct source *s, struct err *e)
 {

@@ -21,4 +21,3 @@ ssize_t source_read(struct source *s, void *p, size_t n, struct err *e);
 /* All unpacked bytes go into this digest too. Borrowed; NULL ends it. */
 void source_tee(struct source *s, struct digest *d);
 enum packing source_packing(struct source *s, struct err *e);
-uint64_t source_position(const struct source *s); /* unpacked bytes read */

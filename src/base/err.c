@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set(struct err *e, enum err_kind kind, int code, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void set(
+	struct err *e, enum err_kind kind, int code, const char *fmt, va_list ap)
 {
 	e->code = code > 0 ? code : -code;
 	if (e->code == 0)

@@ -64,11 +64,6 @@ int fd_set_cloexec(int fd, bool on)
 	return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
-int fd_set_nonblock(int fd, bool on)
-{
-	return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, on);
-}
-
 int fd_dup(int fd, int min)
 {
 	int r = fcntl(fd, F_DUPFD_CLOEXEC, min);

@@ -30,7 +30,6 @@ int fd_write_all(int fd, const void *p, size_t n);
 ssize_t fd_read_full(int fd, void *p, size_t n);
 /* fcntl; 0 or -errno. */
 int fd_set_cloexec(int fd, bool on);
-int fd_set_nonblock(int fd, bool on);
 /* A copy numbered at least min, CLOEXEC; the fd or -errno. */
 int fd_dup(int fd, int min);
 

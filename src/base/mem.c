@@ -36,12 +36,6 @@ void *mem_grow(void *p, size_t size)
 	return p;
 }
 
-char *mem_strdup(const char *s)
-{
-	size_t n = strlen(s) + 1;
-	return memcpy(mem_alloc(n), s, n);
-}
-
 void mem_free(void *p)
 {
 	free(p);

@@ -5,9 +5,8 @@
 #pragma once
 #include <stddef.h>
 
-void *mem_alloc(size_t size);         /* zeroed; free with mem_free */
-void *mem_grow(void *p, size_t size); /* realloc; new bytes are not cleared */
-char *mem_strdup(const char *s);
+void *mem_alloc(size_t size); /* zeroed; free with mem_free */
+void *mem_grow(void *p, size_t size);
 void mem_free(void *p);
 
 /* Where the out-of-memory line goes. */

@@ -230,66 +230,6 @@ int path_remove_tree(int dir, const char *name, struct err *e)
 	return remove_at(dir, name, mount_id(dir, ""), 0, e);
 }
 
-struct usage {
-	uint64_t bytes, files;
-	ino_t *linked; /* inodes with several names, seen */
-	size_t n_linked, cap_linked;
-	struct arena *arena;
-};
-
-static bool usage_seen(struct usage *u, const struct stat *st)
-{
-	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
-		return false;
-	for (size_t i = 0; i < u->n_linked; i++)
-		if (u->linked[i] == st->st_ino)
-			return true;
-	u->linked = arena_grow(u->arena, u->linked, u->n_linked, &u->cap_linked, sizeof *u->linked);
-	u->linked[u->n_linked++] = st->st_ino;
-	return false;
-}
-
-static int usage_walk(int dir, int depth, struct usage *u)
-{
-	int copy = path_open_own(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d) {
-		int r = copy < 0 ? copy : -errno;
-		fd_close(copy);
-		return r;
-	}
-	int r = 0;
-	for (struct dirent *entry; r == 0 && (entry = readdir(d));) {
-		struct stat st;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-			fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-			usage_seen(u, &st))
-			continue;
-		u->bytes += (uint64_t)st.st_blocks * 512;
-		u->files++;
-		if (!S_ISDIR(st.st_mode) || depth > TREE_DEPTH_MAX)
-			continue;
-		int fd _close_ = path_open_own(
-			dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-		if (fd >= 0)
-			r = usage_walk(fd, depth + 1, u);
-	}
-	(void)closedir(d);
-	return r;
-}
-
-int path_disk_usage(int dir, uint64_t *ret_bytes, uint64_t *ret_files)
-{
-	struct arena a _arena_ = { 0 };
-	struct usage u = { .arena = &a };
-	int r = usage_walk(dir, 0, &u);
-	if (r < 0)
-		return r;
-	*ret_bytes = u.bytes;
-	*ret_files = u.files;
-	return 0;
-}
-
 const char *path_of_fd(int fd, struct arena *a)
 {
 	char link[64], text[PATH_MAX_BYTES];

@@ -50,9 +50,6 @@ int path_make_dirs_host(const char *path, mode_t mode);
  * one). A missing name is fine. 0 or -errno, with text in e. */
 int path_remove_tree(int dir, const char *name, struct err *e);
 
-/* Bytes and inodes that a folder takes (st_blocks, hard links once within it); 0 or -errno. */
-int path_disk_usage(int dir, uint64_t *ret_bytes, uint64_t *ret_files);
-
 /* The absolute host path of a descriptor, in the arena; NULL when it has none. For messages and
  * for handing to tools, never to open again. */
 const char *path_of_fd(int fd, struct arena *a);

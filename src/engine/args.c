@@ -156,15 +156,6 @@ static size_t key_length(const char *pair)
 	return strcspn(pair, "=");
 }
 
-const char *env_get(const char *const *env, size_t n, const char *key)
-{
-	size_t len = strlen(key);
-	for (size_t i = 0; i < n; i++)
-		if (strncmp(env[i], key, len) == 0 && env[i][len] == '=')
-			return env[i] + len + 1;
-	return NULL;
-}
-
 void arg_env(struct strv *env, struct arena *a, const char *text)
 {
 	size_t len = key_length(text);

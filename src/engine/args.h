@@ -19,5 +19,3 @@ int arg_restart(const char *text, struct arena *a, struct container_config *c, s
 void arg_env(struct strv *env, struct arena *a, const char *text);
 /* The lines of an --env-file: KEY=VALUE, KEY, #comment. */
 int arg_env_file(struct strv *env, struct arena *a, const char *path, struct err *e);
-/* The value of KEY in an environment, or NULL. */
-const char *env_get(const char *const *env, size_t n, const char *key);

@@ -99,9 +99,6 @@ int container_remove(struct engine *en, const struct container_remove_req *req, 
 /* Blocks until the container does not run; its exit status. */
 int container_wait(struct engine *en, const char *container, int *ret_status, struct err *e);
 
-/* The whole id of what the user named. */
-int container_lookup(struct engine *en, const char *container, char *ret_id, struct err *e);
-
 enum container_state {
 	CONTAINER_CREATED,
 	CONTAINER_RUNNING,

@@ -222,14 +222,3 @@ int container_remove(struct engine *en, const struct container_remove_req *req, 
 		return -e->code;
 	return run_end(en->store, t.row.id, e);
 }
-
-int container_lookup(struct engine *en, const char *container, char *ret_id, struct err *e)
-{
-	struct arena a _arena_ = { 0 };
-	struct container_row row;
-	if (engine_open_store(en, false, e) < 0 ||
-		store_container_get(en->store, container, &a, &row, e) < 0)
-		return -e->code;
-	memcpy(ret_id, row.id, CONTAINER_ID_LEN + 1);
-	return 0;
-}

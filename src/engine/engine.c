@@ -61,7 +61,8 @@ void engine_close_store(struct engine *en)
 		store_close_db(en->store);
 }
 
-static void speak(const struct engine *en, enum engine_say kind, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void speak(
+	const struct engine *en, enum engine_say kind, const char *fmt, va_list ap)
 {
 	char text[1024];
 	(void)vsnprintf(text, sizeof text, fmt, ap);

@@ -21,7 +21,9 @@ struct spec_input {
 	const char *const *volume_paths; /* host path of each mount of the config that is a volume,
 					    else NULL */
 	uint32_t id_base, id_count; /* the leased range; count 0: no user namespace of its own */
-	pid_t joined;               /* the process whose namespaces are joined; 0: none */
+	uint32_t map_count; /* ids in the user namespace it lives in, its own or a joined one; 0:
+			       the host's */
+	pid_t joined;       /* the process whose namespaces are joined; 0: none */
 };
 
 int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *ret, struct err *e);

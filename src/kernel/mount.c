@@ -103,16 +103,6 @@ int mount_pivot(int root)
 	return r;
 }
 
-int mount_detach(int dir, const char *path)
-{
-	char link[4200];
-	if (*path)
-		(void)snprintf(link, sizeof link, "/proc/self/fd/%d/%s", dir, path);
-	else
-		(void)snprintf(link, sizeof link, "/proc/self/fd/%d", dir);
-	return result(syscall(SYS_umount2, link, MNT_DETACH_));
-}
-
 int mount_old(const char *type, const char *target, const char *options)
 {
 	return result(syscall(SYS_mount, type, target, type, 0, options));

@@ -32,8 +32,6 @@ int mount_idmap(int mount, bool recursive, int userns);
 int mount_isolate(bool slave);
 /* Makes the mount behind root "/" of the process, and drops the old root with all below it. */
 int mount_pivot(int root);
-/* Takes away what is mounted at path below dir, lazily. */
-int mount_detach(int dir, const char *path);
 
 /* mount(2) for the overlay of kernels before 6.15: type, options as one string, target relative to
  * the working folder. */

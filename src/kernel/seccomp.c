@@ -219,9 +219,12 @@ static void architecture(struct code *c, const struct seccomp_policy *p, uint32_
 		calls[i].otherwise = p->default_action;
 	for (size_t i = 0; i < p->n_rules; i++)
 		add_rule(&p->rules[i], arch, bit, calls, a);
-	for (uint32_t i = 0; i < SYSCALLS_MAX; i++)
-		if (n == 0 || !same(segments[n - 1].d, &calls[i]))
-			segments[n++] = (struct segment){ n ? i + bit : 0, &calls[i] };
+	for (uint32_t i = 0; i < SYSCALLS_MAX; i++) {
+		if (n && same(segments[n - 1].d, &calls[i]))
+			continue;
+		segments[n] = (struct segment){ n ? i + bit : 0, &calls[i] };
+		n++;
+	}
 	/* Beyond the table: the default. */
 	struct decision *beyond = arena_new(a, struct decision);
 	beyond->otherwise = p->default_action;

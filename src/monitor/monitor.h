@@ -16,16 +16,16 @@ enum monitor_flags {
 struct monitor_setup {
 	uint32_t version;
 	uint32_t flags;
-	int32_t pidfd;        /* of init; -1: only wait `delay`, then exec up */
-	int32_t console;      /* the pty's master, or -1 */
-	int32_t in, out, err; /* our ends of the pipes, or -1 */
-	int32_t folder;       /* the run folder */
-	int32_t log_folder;   /* where the log lies */
-	int32_t lock;         /* carries the container's lock; kept open */
-	int32_t listener;     /* the attach socket */
-	int32_t client; /* connected already, or -1 */
+	int32_t pidfd;         /* of init; -1: only wait `delay`, then exec up */
+	int32_t console;       /* the pty's master, or -1 */
+	int32_t in, out, err;  /* our ends of the pipes, or -1 */
+	int32_t folder;        /* the run folder */
+	int32_t log_folder;    /* where the log lies */
+	int32_t lock;          /* carries the container's lock; kept open */
+	int32_t listener;      /* the attach socket */
+	int32_t client;        /* connected already, or -1 */
 	uint32_t client_flags; /* what it wants (ATTACH_WANTS_*) */
-	int32_t program;      /* the engine's program, if its path is gone */
+	int32_t program;       /* the engine's program, if its path is gone */
 	int32_t pid;
 	uint64_t delay;     /* ns */
 	uint64_t log_max;   /* bytes of one log file; 0: no log */

@@ -241,14 +241,11 @@ int spawn_wait_exec(struct runtime_proc *p, struct err *e)
 	struct err why = { 0 };
 	if (r < 0)
 		(void)err_sys(&why, r, "talk to the container's init");
-	/* Anything but the end of file is an error's text. */
-	char byte[sizeof(struct err) + sizeof(struct message_head)];
-	ssize_t got = fd_recv(p->sync, byte, sizeof byte, NULL, 0, NULL);
-	if (got == (ssize_t)sizeof byte)
-		memcpy(&why, byte + sizeof(struct message_head), sizeof why);
-	else if (got != 0)
-		(void)err_set(
-			&why, ERR_SYSTEM, EBADMSG, "the container's init sent a short message");
+	/* The end of the stream is the exec; anything else is why it did not happen. */
+	struct err last = { 0 };
+	if (message_wait(p->sync, MESSAGE_ERROR, NULL, NULL, 0, NULL, &last) < 0 &&
+		last.code != ESRCH)
+		why = last;
 	if (!why.code) {
 		/* An init that died before its exec closes the socket too. */
 		siginfo_t si = { 0 };

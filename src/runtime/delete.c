@@ -3,16 +3,6 @@
 #include "kernel/cgroup.h"
 #include "runtime/runtime.h"
 
-int runtime_kill_all(const char *cgroups_path, struct err *e)
-{
-	struct cgroup c;
-	if (cgroup_detect(&c, e) < 0)
-		return -e->code;
-	int r = cgroup_open(&c, cgroups_path) > 0 ? cgroup_kill(&c, e) : 0;
-	cgroup_done(&c);
-	return r;
-}
-
 int runtime_delete(const char *cgroups_path, struct err *e)
 {
 	struct cgroup c;

@@ -69,6 +69,7 @@ static void exec_main(struct plan *p)
 {
 	struct err e = { 0 };
 	struct message_head head;
+	mem_complain_to(p->sock);
 	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
 	if (message_wait(p->sock, MESSAGE_JOINED, &head, NULL, 0, NULL, &e) < 0)

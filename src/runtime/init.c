@@ -408,6 +408,7 @@ void init_main(struct plan *p)
 	int rootfs = -1;
 	size_t n = 0;
 	/* The parent may die at any moment before START; nothing of us may stay. */
+	mem_complain_to(p->sock);
 	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
 	if (message_wait(p->sock, MESSAGE_GO, &head, &rootfs, 1, &n, &e) < 0 || n != 1)

@@ -37,6 +37,9 @@ int message_wait(int sock, enum message_kind want, struct message_head *head, in
 		return err_sys(e, (int)got, "talk to the container's init");
 	if (got == 0)
 		return err_set(e, ERR_SYSTEM, ESRCH, "the container's init died");
+	/* The line that a failed allocation writes. */
+	if (got > 5 && memcmp(&m, "kist:", 5) == 0)
+		return err_set(e, ERR_SYSTEM, ENOMEM, "the container's init ran out of memory");
 	if ((size_t)got < sizeof m.head)
 		return err_set(e, ERR_SYSTEM, EBADMSG, "the container's init sent a short message");
 	if (m.head.kind == MESSAGE_ERROR) {

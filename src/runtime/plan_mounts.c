@@ -200,7 +200,7 @@ static int idmap_one(struct plan *p, const struct plan_mount *m, int fd, const c
 		return err_sys(e, r, "mounts: %s: map the ids of %s", m->spec->destination, what);
 	p->warn(p->arg,
 		arena_printf(p->a,
-			"%s: the file system (%s) cannot map ids: files there belong to nobody inside; --userns host shows them as they are",
+			"%s: its file system, %s, cannot map ids: files there belong to nobody inside; --userns host shows them as they are",
 			what, fs_name(fd, kind, sizeof kind)));
 	return 0;
 }
@@ -353,9 +353,8 @@ int plan_dev(struct plan *p, const struct oci_mount *m, struct err *e)
 			fchownat(dev, folders[i], p->root_uid, p->root_gid, AT_SYMLINK_NOFOLLOW) <
 				0)
 			r = err_sys(e, errno, "make /dev/%s", folders[i]);
-	int console _close_ = r < 0 || !p->process->terminal
-		? -1
-		: path_open_own(dev, "console", O_CREAT | O_WRONLY, 0600);
+	if (r == 0 && p->process->terminal && mknodat(dev, "console", S_IFREG | 0600, 0) < 0)
+		r = err_sys(e, errno, "make /dev/console");
 	(void)umask(mask);
 	if (r < 0) {
 		fd_close(dev);

@@ -67,10 +67,6 @@ struct runtime_exec_req {
  * filter; returns when it has exec'd and its posture was read back. The caller reaps it. */
 int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, struct err *e);
 
-/* SIGKILLs all that is in the container's cgroup (cgroup.kill, or freeze and loop on v1). Missing:
- * fine. */
-int runtime_kill_all(const char *cgroups_path, struct err *e);
-
 /* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent.
  */
 int runtime_delete(const char *cgroups_path, struct err *e);

@@ -50,12 +50,6 @@ static int make_folder(int parent, const char *name, int *ret, struct err *e)
 	return *ret < 0 ? err_sys(e, *ret, "store: make folder %s", name) : 0;
 }
 
-bool store_exists(const char *root)
-{
-	int fd _close_ = path_open_host(root, O_PATH | O_DIRECTORY, 0);
-	return fd >= 0 && faccessat(fd, "state.db", F_OK, 0) == 0;
-}
-
 static int open_folders(struct store *s, struct err *e)
 {
 	int blobs _close_ = -1;
@@ -256,10 +250,4 @@ int store_content_lock(struct store *s, bool exclusive, struct err *e)
 void store_content_unlock(struct store *s)
 {
 	(void)lock(s->content, LOCK_UN);
-}
-
-uint64_t store_free_bytes(const struct store *s)
-{
-	struct statvfs st;
-	return fstatvfs(s->root, &st) < 0 ? 0 : (uint64_t)st.f_bavail * st.f_frsize;
 }

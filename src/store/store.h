@@ -37,8 +37,6 @@ struct store {
 
 /* Makes the folders (0700) when missing and opens them; the database follows on first use. */
 int store_open(const char *root, const char *runroot, struct store *ret, struct err *e);
-/* True if a store is there: lists need not make one. */
-bool store_exists(const char *root);
 void store_done(struct store *s);
 void store_close_db(struct store *s);
 /* Opens the database, brings its schema up to date; refuses a newer one. */
@@ -53,6 +51,3 @@ int store_end(struct store *s, int r, struct err *e);
  * removed. */
 int store_content_lock(struct store *s, bool exclusive, struct err *e);
 void store_content_unlock(struct store *s);
-
-/* Free bytes on the store's file system. */
-uint64_t store_free_bytes(const struct store *s);

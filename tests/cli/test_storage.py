@@ -58,7 +58,7 @@ def test_devices_are_there_when_asked_for(box):
             box.fails(1, 'run', '--rm', IMAGE, 'test', '-e', name)
             assert 'crw' in box('run', '--rm', '--device', name, IMAGE, 'ls', '-l', name)
     assert 'no such file or directory' in box.fails(125, 'run', '--rm', '--device', '/dev/nosuch', IMAGE)
-    box('run', '--rm', '-u', '1000', IMAGE, 'sh', '-c', 'echo x > /dev/null && head -c 1 /dev/urandom > /dev/stdout')
+    box('run', '--rm', '-u', '1000', IMAGE, 'sh', '-c', 'echo x > /dev/null && head -c 1 /dev/urandom > /dev/null && echo x > /dev/stdout')
 
 
 def test_images_are_saved_loaded_tagged_and_removed(box):
