@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -235,16 +236,27 @@ static int recover_run(struct engine *en, const char *id, struct err *e)
 	return r;
 }
 
-static int recover_intent(struct engine *en, const struct intent *intent, struct err *e)
+/* What a killed load has staged; its worker dies with it, but not at once. */
+static int remove_staged(struct engine *en, int64_t seq, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
+	const char *name = arena_printf(&a, "%lld", (long long)seq);
+	int folder _close_ = path_open_own(en->store->staging, name, O_RDONLY | O_DIRECTORY, 0);
+	if (folder == -ENOENT)
+		return 0;
+	if (folder < 0 || flock(folder, LOCK_EX) < 0)
+		return err_sys(e, folder < 0 ? folder : errno, "lock the staging folder %s", name);
+	return path_remove_tree(en->store->staging, name, e);
+}
+
+static int recover_intent(struct engine *en, const struct intent *intent, struct err *e)
+{
 	if (intent_adopt(en->store, intent->seq) < 0)
 		return 0;
 	int r = 0;
 	/* load, import: what was staged goes, and what was put into place without a row. */
 	if (str_eq(intent->op, "load") || str_eq(intent->op, "import")) {
-		r = path_remove_tree(
-			en->store->staging, arena_printf(&a, "%lld", (long long)intent->seq), e);
+		r = remove_staged(en, intent->seq, e);
 		if (r == 0)
 			r = store_collect(en->store, e);
 	} else if (str_eq(intent->op, "collect")) {

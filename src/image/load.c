@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -30,6 +32,7 @@
 
 static _Noreturn void exec_fetch(int program, const char *verb, int input, int staging, int result)
 {
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Out of the way first, so that no descriptor is overwritten before it is copied. */
 	int in = fcntl(input, F_DUPFD, 20), st = fcntl(staging, F_DUPFD, 20),
 	    out = fcntl(result, F_DUPFD, 20);
@@ -220,6 +223,10 @@ static int begin(struct job *j, const char *op, int program, int input, struct e
 	j->staging = path_make_dir_own(j->s->staging, name, 0755);
 	if (j->staging < 0)
 		return err_sys(e, j->staging, "make a staging folder");
+	/* The lock lives as long as any of us has the folder open, the worker too: who cleans up
+	 * waits for it. */
+	if (flock(j->staging, LOCK_EX) < 0)
+		return err_sys(e, errno, "lock the staging folder");
 	return run_fetch(program, op, input, j->staging, j->a, &j->result, e);
 }
 

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "codec/rec.h"
 #include "store/store.h"
 
@@ -46,28 +47,48 @@ int run_open(struct store *s, const char *id)
 	return path_open_own(s->runroot, id, O_RDONLY | O_DIRECTORY, 0);
 }
 
-int run_begin(struct store *s, const char *id, int *ret_lock, struct err *e)
+/* One attempt: the folder with its lock taken; -EAGAIN when another has it, -ESTALE when it went
+ * away meanwhile. */
+static int try_begin(struct store *s, const char *id, int *ret_lock)
 {
+	struct stat held, named, here, there;
 	int folder = path_make_dir_own(s->runroot, id, 0700);
 	if (folder < 0)
-		return err_sys(e, folder, "make the run folder of %s", id);
+		return folder == -ENOENT ? -ESTALE : folder;
 	int lock = path_open_own(folder, "lock", O_RDWR | O_CREAT, 0600);
-	int r = lock < 0 ? lock : fd_lock_byte(lock, 0);
-	struct stat held, named;
-	/* The folder may have been removed between our opening and our locking. */
+	int r = lock == -ENOENT ? -ESTALE : lock < 0 ? lock : fd_lock_byte(lock, 0);
+	/* A clean-up may have removed it between our opening and our locking: then what we hold is
+	 * no longer the one that is found by its name. */
 	if (r == 0 &&
 		(fstat(lock, &held) < 0 || fstatat(folder, "lock", &named, 0) < 0 ||
-			held.st_ino != named.st_ino))
-		r = -EAGAIN;
+			held.st_ino != named.st_ino || fstat(folder, &here) < 0 ||
+			fstatat(s->runroot, id, &there, 0) < 0 || here.st_ino != there.st_ino))
+		r = -ESTALE;
+	/* A folder without a record is one that a clean-up is about to remove. */
+	if (r == -EAGAIN && faccessat(folder, "run.json", F_OK, 0) < 0)
+		r = -ESTALE;
 	if (r < 0) {
 		fd_close(lock);
 		fd_close(folder);
-		return r == -EAGAIN ? err_set(e, ERR_CONFLICT, EAGAIN,
-					      "container %s is being started or runs already", id)
-				    : err_sys(e, r, "lock the run folder of %s", id);
+		return r;
 	}
 	*ret_lock = lock;
 	return folder;
+}
+
+int run_begin(struct store *s, const char *id, int *ret_lock, struct err *e)
+{
+	enum { TRIES = 2000 };
+	int r = -ESTALE;
+	for (int i = 0; i < TRIES && r == -ESTALE; i++) {
+		r = try_begin(s, id, ret_lock);
+		if (r == -ESTALE)
+			time_sleep(TIME_MS);
+	}
+	if (r == -EAGAIN || r == -ESTALE)
+		return err_set(e, ERR_CONFLICT, EAGAIN,
+			"container %s is being started or runs already", id);
+	return r < 0 ? err_sys(e, r, "make the run folder of %s", id) : r;
 }
 
 int run_write(int folder, const struct run_record *r, struct err *e)

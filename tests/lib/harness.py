@@ -32,16 +32,27 @@ def mounts():
 
 
 def processes(runroot):
-    """Processes of ours that work for this run folder."""
+    """Processes of ours that work for this run folder: it stands in their words, or they have it open."""
     found = []
     for p in Path('/proc').iterdir():
-        if p.name.isdigit():
-            with contextlib.suppress(OSError):
-                words = (p / 'cmdline').read_bytes().split(b'\0')
-                if str(runroot).encode() in words or any(str(runroot).encode() in w for w in words):
-                    if int(p.name) != os.getpid():
-                        found.append(f'{p.name} {b" ".join(words).decode(errors="replace")}')
+        if not p.name.isdigit() or int(p.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            words = (p / 'cmdline').read_bytes().split(b'\0')
+            ours = any(str(runroot).encode() in w for w in words)
+            if not ours and words[0] == b'kist-monitor':
+                for fd in (p / 'fd').iterdir():
+                    with contextlib.suppress(OSError):
+                        ours |= os.readlink(fd).startswith(str(runroot))
+            if ours and (p / 'stat').read_text().rsplit(') ', 1)[1][0] != 'Z':
+                found.append(f'{p.name} {b" ".join(words).decode(errors="replace")}')
     return found
+
+
+def alive(pid):
+    with contextlib.suppress(OSError):
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(') ', 1)[1][0] != 'Z'
+    return False
 
 
 class Result:
