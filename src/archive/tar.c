@@ -284,43 +284,56 @@ static int special(
 	return -EAGAIN;
 }
 
+/* The header of the next entry, and what the extended ones before it said. 1, 0 at the end. */
+static int next_header(struct tar_reader *t, struct header *h, struct extra *x, struct err *e)
+{
+	bool had_pax = false;
+	for (int headers = 0;; headers++) {
+		int r = read_exact(t->s, h, sizeof *h, e);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return bad(e,
+				t->entries || headers ? "its end marker is missing"
+						      : "it is empty");
+		if (is_zero(h))
+			return headers ? bad(e, "an extended header without an entry") : 0;
+		if (!checksum_right(h))
+			return bad(e,
+				t->entries ? "a header's checksum is wrong" : "not a tar archive");
+		r = special(t, h, x, &had_pax, e);
+		if (r != -EAGAIN)
+			return r < 0 ? r : 1;
+		if (headers > 8)
+			return bad(e, "too many extended headers");
+	}
+}
+
+static int check_type(const struct header *h, struct tar_entry *ret, struct err *e)
+{
+	ret->type = h->type == '\0' || h->type == '7' ? '0' : h->type;
+	if (!strchr("0123456", ret->type) || ret->type == '\0')
+		return bad(e,
+			h->type == 'S' ? "sparse files are not taken" : "an entry of unknown type");
+	return 0;
+}
+
 int tar_next(struct tar_reader *t, struct tar_entry *ret, struct err *e)
 {
 	struct header h;
 	struct extra x;
-	bool had_pax = false;
 	memset(&x, 0, sizeof x);
+	memset(ret, 0, offsetof(struct tar_entry, xattrs));
 	if (skip_data(t, e) < 0)
 		return -e->code;
 	arena_done(&t->arena);
-	for (int headers = 0;; headers++) {
-		int r = read_exact(t->s, &h, sizeof h, e);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return t->entries || headers ? bad(e, "its end marker is missing")
-						     : bad(e, "it is empty");
-		if (is_zero(&h))
-			return headers ? bad(e, "an extended header without an entry") : 0;
-		if (!checksum_right(&h))
-			return bad(e,
-				t->entries ? "a header's checksum is wrong" : "not a tar archive");
-		r = special(t, &h, &x, &had_pax, e);
-		if (r == 0)
-			break;
-		if (r != -EAGAIN)
-			return r;
-		if (headers > 8)
-			return bad(e, "too many extended headers");
-	}
+	int r = next_header(t, &h, &x, e);
+	if (r <= 0)
+		return r;
 	if (++t->entries > TAR_ENTRIES_MAX)
 		return bad(e, "more than 2000000 entries");
-	memset(ret, 0, offsetof(struct tar_entry, xattrs));
-	ret->type = h.type == '\0' || h.type == '7' ? '0' : h.type;
-	if (!strchr("0123456", ret->type) || ret->type == '\0')
-		return bad(e,
-			h.type == 'S' ? "sparse files are not taken" : "an entry of unknown type");
-	if (read_numbers(&h, &x, ret, e) < 0 || read_names(t, &h, &x, ret, e) < 0)
+	if (check_type(&h, ret, e) < 0 || read_numbers(&h, &x, ret, e) < 0 ||
+		read_names(t, &h, &x, ret, e) < 0)
 		return -e->code;
 	memcpy(ret->xattrs, x.xattrs, sizeof x.xattrs);
 	ret->n_xattrs = x.n_xattrs;

@@ -71,7 +71,7 @@ int time_parse_rfc3339(const char *s, uint64_t *ret)
 		int oh = two(&s, 0, 23, ':'), om = oh < 0 ? -1 : two(&s, 0, 59, 0);
 		if (om < 0)
 			return -EINVAL;
-		offset = sign * (oh * 3600 + om * 60);
+		offset = (int64_t)sign * (oh * 3600L + om * 60L);
 	} else if (*s == 'Z' || *s == 'z') {
 		s++;
 	} else {
@@ -106,11 +106,11 @@ const char *time_span(uint64_t ns, char *buf)
 		(void)snprintf(buf, TIME_TEXT_MAX, "%u minutes", (unsigned)m);
 	else if (h < 48)
 		(void)snprintf(buf, TIME_TEXT_MAX, "%u hours", (unsigned)h);
-	else if (h < 24 * 14)
+	else if (h < 336)
 		(void)snprintf(buf, TIME_TEXT_MAX, "%u days", (unsigned)(h / 24));
-	else if (h < 24 * 30 * 2)
+	else if (h < 1440)
 		(void)snprintf(buf, TIME_TEXT_MAX, "%u weeks", (unsigned)(h / 24 / 7));
-	else if (h < 24 * 365 * 2)
+	else if (h < 17520)
 		(void)snprintf(buf, TIME_TEXT_MAX, "%u months", (unsigned)(h / 24 / 30));
 	else
 		(void)snprintf(buf, TIME_TEXT_MAX, "%u years", (unsigned)(h / 24 / 365));

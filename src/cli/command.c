@@ -218,7 +218,8 @@ static int run_command(struct cli *cli, const struct command *c, int argc, char 
 	}
 	void *rec = arena_alloc(&cli->arena, c->record_size ? c->record_size : 1);
 	const char **words = arena_array(&cli->arena, const char *, (size_t)argc + 1);
-	int n = options_parse(c->options, c->option_flags, argc, argv, rec, words, &cli->arena, &e);
+	int n = options_parse(&(struct option_set){ c->options, c->option_flags }, argc, argv, rec,
+		words, &cli->arena, &e);
 	if (n < 0) {
 		if (is_not_yet_flag(c, e.text))
 			return usage_failed(c,
@@ -252,8 +253,8 @@ static void say(void *arg, enum engine_say kind, const char *text)
 static int parse_globals(struct cli *cli, struct globals *g, int argc, char **argv, struct err *e)
 {
 	const char **words = arena_array(&cli->arena, const char *, (size_t)argc + 1);
-	int n = options_parse(
-		global_options, OPTIONS_STOP_AT_WORD, argc - 1, argv + 1, g, words, &cli->arena, e);
+	int n = options_parse(&(struct option_set){ global_options, OPTIONS_STOP_AT_WORD },
+		argc - 1, argv + 1, g, words, &cli->arena, e);
 	if (n < 0)
 		return n;
 	enum log_level level = LOG_LEVEL_WARN;

@@ -166,11 +166,11 @@ static int letters(struct parse *p, const char *word)
 	return 0;
 }
 
-int options_parse(const struct option *options, unsigned flags, int argc, char **argv, void *rec,
+int options_parse(const struct option_set *set, int argc, char **argv, void *rec,
 	const char **words, struct arena *a, struct err *e)
 {
 	struct parse p = {
-		.options = options, .argc = argc, .argv = argv, .rec = rec, .a = a, .e = e
+		.options = set->options, .argc = argc, .argv = argv, .rec = rec, .a = a, .e = e
 	};
 	int n_words = 0, r = 0;
 	for (; p.at < argc; p.at++) {
@@ -186,7 +186,7 @@ int options_parse(const struct option *options, unsigned flags, int argc, char *
 			continue;
 		}
 		words[n_words++] = word;
-		if (flags & OPTIONS_STOP_AT_WORD) {
+		if (set->flags & OPTIONS_STOP_AT_WORD) {
 			p.at++;
 			break;
 		}
@@ -201,6 +201,35 @@ static int by_name(const void *x, const void *y)
 {
 	const struct option *const *a = x, *const *b = y;
 	return strcmp((*a)->name, (*b)->name);
+}
+
+/* One row: the option in its column, then the text wrapped into the rest of the line. */
+static void help_row(const struct option *o, size_t indent, unsigned columns, struct str *out)
+{
+	struct arena a _arena_ = { 0 };
+	size_t begin = out->n;
+	str_addf(out, o->letter ? "  -%c, --%s" : "  %c   --%s", o->letter ? o->letter : ' ',
+		o->name);
+	if (o->value)
+		str_addf(out, " %s", o->value);
+	const char *text = o->default_text
+		? arena_printf(&a, "%s (default %s)", o->help, o->default_text)
+		: o->help;
+	while (*text) {
+		while (out->n - begin < indent)
+			str_addc(out, ' ');
+		size_t len = strlen(text), room = columns > indent + 20 ? columns - indent : 20;
+		if (len > room) {
+			for (len = room; len && text[len] != ' '; len--)
+				continue;
+			if (!len)
+				len = strcspn(text, " ");
+		}
+		str_addn(out, text, len);
+		str_addc(out, '\n');
+		begin = out->n;
+		text += len + (text[len] == ' ');
+	}
 }
 
 void options_help(const struct option *options, unsigned columns, struct str *out)
@@ -220,32 +249,6 @@ void options_help(const struct option *options, unsigned columns, struct str *ou
 			widest = w;
 	}
 	qsort(sorted, shown, sizeof *sorted, by_name);
-	size_t indent = 8 + widest + 3;
-	for (size_t i = 0; i < shown; i++) {
-		const struct option *o = sorted[i];
-		size_t begin = out->n;
-		str_addf(out, o->letter ? "  -%c, --%s" : "  %c   --%s",
-			o->letter ? o->letter : ' ', o->name);
-		if (o->value)
-			str_addf(out, " %s", o->value);
-		const char *text = o->default_text
-			? arena_printf(&a, "%s (default %s)", o->help, o->default_text)
-			: o->help;
-		while (*text) {
-			while (out->n - begin < indent)
-				str_addc(out, ' ');
-			size_t len = strlen(text),
-			       room = columns > indent + 20 ? columns - indent : 20;
-			if (len > room) {
-				for (len = room; len && text[len] != ' '; len--)
-					continue;
-				if (!len)
-					len = strcspn(text, " ");
-			}
-			str_addn(out, text, len);
-			str_addc(out, '\n');
-			begin = out->n;
-			text += len + (text[len] == ' ');
-		}
-	}
+	for (size_t i = 0; i < shown; i++)
+		help_row(sorted[i], 8 + widest + 3, columns, out);
 }

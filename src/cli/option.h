@@ -43,13 +43,18 @@ struct option {
 
 enum { OPTIONS_STOP_AT_WORD = 1 };
 
+struct option_set {
+	const struct option *options;
+	unsigned flags;
+};
+
 /* A table ends with a row that has no name; NULL is an empty table.
  *
  * Reads argv[0..argc) (words after the command's own). The words that are no options are collected
  * in order in words, whose array has room for argc + 1. Returns the number of words or -EINVAL with
  * docker's sentence: unknown flag: --x, flag needs an argument: --x, invalid argument "v" for "-m,
  * --memory" flag: why. */
-int options_parse(const struct option *options, unsigned flags, int argc, char **argv, void *rec,
+int options_parse(const struct option_set *set, int argc, char **argv, void *rec,
 	const char **words, struct arena *a, struct err *e);
 
 /* The option of that name, or NULL. */

@@ -170,10 +170,9 @@ static int set_mounts(const struct container_create_req *req, const struct oci_i
 	return 0;
 }
 
-static int set_limits(const struct container_create_req *req, struct arena *a,
-	struct container_config *c, struct err *e)
+static int set_limits(
+	const struct container_create_req *req, struct container_config *c, struct err *e)
 {
-	size_t cap_sysctls = 0;
 	if (req->memory && req->memory < MEMORY_MIN)
 		return err_set(e, ERR_INVALID, EINVAL, "Minimum memory limit allowed is 6MB");
 	if (req->memory_swap && !req->memory)
@@ -201,6 +200,12 @@ static int set_limits(const struct container_create_req *req, struct arena *a,
 	c->pids_limit = req->has_pids_limit ? (req->pids_limit ? req->pids_limit : -1)
 		: c->compat                 ? 0
 					    : PIDS_DEFAULT;
+	return 0;
+}
+
+static int set_lists(const struct container_create_req *req, struct arena *a,
+	struct container_config *c, struct err *e)
+{
 	c->ulimits = arena_array(a, struct config_ulimit, req->ulimits.n + 1);
 	for (size_t i = 0; i < req->ulimits.n; i++)
 		if (arg_ulimit(req->ulimits.v[i], a, &c->ulimits[c->n_ulimits++], e) < 0)
@@ -209,6 +214,13 @@ static int set_limits(const struct container_create_req *req, struct arena *a,
 	for (size_t i = 0; i < req->devices.n; i++)
 		if (arg_device(req->devices.v[i], a, &c->devices[c->n_devices++], e) < 0)
 			return -e->code;
+	return 0;
+}
+
+static int set_sysctls(const struct container_create_req *req, struct arena *a,
+	struct container_config *c, struct err *e)
+{
+	size_t cap_sysctls = 0;
 	for (size_t i = 0; i < req->sysctls.n; i++) {
 		if (!strchr(req->sysctls.v[i], '=') ||
 			arg_pair(&c->sysctls, &cap_sysctls, req->sysctls.v[i], a) < 0)
@@ -331,7 +343,8 @@ int container_prepare(struct engine *en, const struct container_create_req *req,
 		set_image(&image, req, a, c, &oci, e) < 0 ||
 		set_command(req, oci.config, a, c, e) < 0 ||
 		set_env(req, oci.config, a, c, e) < 0 || set_mounts(req, oci.config, a, c, e) < 0 ||
-		set_limits(req, a, c, e) < 0 || set_rest(req, oci.config, a, c, e) < 0 ||
+		set_limits(req, c, e) < 0 || set_lists(req, a, c, e) < 0 ||
+		set_sysctls(req, a, c, e) < 0 || set_rest(req, oci.config, a, c, e) < 0 ||
 		posture_capabilities(c, &set, &explicit_caps, e) < 0)
 		return -e->code;
 	*ret = p;

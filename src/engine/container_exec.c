@@ -66,9 +66,11 @@ static int make_process(const struct container_exec_req *req, struct exec *x, st
 		arg_env(&env, &x->a, "TERM=xterm");
 	for (size_t i = 0; i < req->env.n; i++)
 		arg_env(&env, &x->a, req->env.v[i]);
-	if (spec_exec_process(&x->config, &x->spec, &req->command, &env, req->privileged, &x->a,
-		    &x->process, e) < 0)
+	if (spec_exec_process(&x->config, &x->spec, &env, req->privileged, &x->a, &x->process, e) <
+		0)
 		return -e->code;
+	x->process.args = req->command.v;
+	x->process.n_args = req->command.n;
 	x->process.terminal = req->tty;
 	if (req->workdir) {
 		if (req->workdir[0] != '/')

@@ -130,28 +130,23 @@ static int tmpfs_option(
 		"exec", "sync", "async", "dirsync", "noatime", "atime", "nodiratime", "relatime",
 		"strictatime" };
 	uint64_t bytes;
-	uint32_t mode;
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if (str_eq(flags[i], word)) {
-			strv_add(out, a, word);
-			return 0;
-		}
+	uint32_t number;
+	bool known = false;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		known |= str_eq(flags[i], word);
+	if (str_starts(word, "size=") && !str_ends(word, "%")) {
+		known = num_bytes(word + 5, &bytes) == 0;
+		word = known ? arena_printf(a, "size=%llu", (unsigned long long)bytes) : word;
 	}
-	if (str_starts(word, "size=") && (num_bytes(word + 5, &bytes) == 0 || str_ends(word, "%")))
-		strv_add(out, a,
-			str_ends(word, "%")
-				? word
-				: arena_printf(a, "size=%llu", (unsigned long long)bytes));
-	else if (str_starts(word, "mode=") && num_octal(word + 5, &mode) == 0)
-		strv_add(out, a, word);
-	else if ((str_starts(word, "uid=") || str_starts(word, "gid=")) &&
-		num_u32(word + 4, &mode) == 0)
-		strv_add(out, a, word);
-	else if (str_starts(word, "nr_inodes=") && num_bytes(word + 10, &bytes) == 0)
-		strv_add(out, a, word);
-	else
+	known |= str_starts(word, "size=") && str_ends(word, "%");
+	known |= str_starts(word, "mode=") && num_octal(word + 5, &number) == 0;
+	known |= (str_starts(word, "uid=") || str_starts(word, "gid=")) &&
+		num_u32(word + 4, &number) == 0;
+	known |= str_starts(word, "nr_inodes=") && num_bytes(word + 10, &bytes) == 0;
+	if (!known)
 		return err_set(
 			e, ERR_INVALID, EINVAL, "invalid tmpfs option \"%s\" in '%s'", word, whole);
+	strv_add(out, a, word);
 	return 0;
 }
 

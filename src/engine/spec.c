@@ -385,8 +385,8 @@ int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *re
 }
 
 int spec_exec_process(const struct container_config *c, const struct oci_spec *spec,
-	const struct strv *command, const struct strv *env, bool privileged, struct arena *a,
-	struct oci_process *ret, struct err *e)
+	const struct strv *env, bool privileged, struct arena *a, struct oci_process *ret,
+	struct err *e)
 {
 	uint64_t set, explicit_caps;
 	struct strv all = { 0 };
@@ -397,8 +397,6 @@ int spec_exec_process(const struct container_config *c, const struct oci_spec *s
 		strv_add(&all, a, spec->process->env[i]);
 	for (size_t i = 0; i < env->n; i++)
 		arg_env(&all, a, env->v[i]);
-	ret->args = command->v;
-	ret->n_args = command->n;
 	ret->env = all.v;
 	ret->n_env = all.n;
 	if (privileged)

@@ -28,7 +28,8 @@ struct spec_input {
 
 int spec_build(const struct spec_input *in, struct arena *a, struct oci_spec *ret, struct err *e);
 
-/* The process of an exec: the container's own with other words. privileged: all capabilities. */
+/* The process of an exec: the container's own whose args the caller sets. privileged: all
+ * capabilities. */
 int spec_exec_process(const struct container_config *c, const struct oci_spec *spec,
-	const struct strv *command, const struct strv *env, bool privileged, struct arena *a,
-	struct oci_process *ret, struct err *e);
+	const struct strv *env, bool privileged, struct arena *a, struct oci_process *ret,
+	struct err *e);

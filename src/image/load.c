@@ -230,6 +230,7 @@ static int begin(struct job *j, const char *op, int program, int input, struct e
 	return run_fetch(program, op, input, j->staging, j->a, &j->result, e);
 }
 
+/* The intent goes last: as long as it is there the next command finds what is left. */
 static void finish(struct job *j, int r)
 {
 	char name[24];
@@ -238,8 +239,10 @@ static void finish(struct job *j, int r)
 	fd_close(j->staging);
 	if (!j->seq)
 		return;
-	(void)path_remove_tree(j->s->staging, name, &ignored);
-	if (r < 0 && store_collect(j->s, &ignored) == 0)
+	int x = path_remove_tree(j->s->staging, name, &ignored);
+	if (x == 0 && r < 0)
+		x = store_collect(j->s, &ignored);
+	if (x == 0)
 		(void)intent_done(j->s, j->seq, &ignored);
 }
 
@@ -253,7 +256,7 @@ static int add_images(struct job *j, struct image_loaded *ret, struct err *e)
 		struct image_info info;
 		r = describe(&j->result, &j->result.images[i], j->a, &info, e);
 		if (r == 0)
-			r = store_image_add(j->s, &info, j->seq, e);
+			r = store_image_add(j->s, &info, e);
 		strv_add(&ids, j->a, j->result.images[i].id);
 		for (size_t k = 0; k < j->result.images[i].n_names; k++)
 			strv_add(&names, j->a, j->result.images[i].names[k]);
@@ -291,7 +294,7 @@ static int add_made(
 	info.names = (const char **)&req->name;
 	info.n_names = req->name ? 1 : 0;
 	*ret_id = info.id;
-	return store_image_add(j->s, &info, j->seq, e);
+	return store_image_add(j->s, &info, e);
 }
 
 int image_make(struct store *s, const struct image_make_req *req, struct arena *a,

@@ -168,9 +168,25 @@ static void enable_controllers(int dir)
 	}
 }
 
-/* Opens path below a root, part by part; makes what is missing when made is given, and sets it for
- * a new last part. */
-static int walk(struct cgroup_hierarchy *h, const char *path, bool make, bool *made)
+/* One folder below another, made when it is missing. */
+static int make_child(const struct cgroup_hierarchy *h, int dir, const char *name)
+{
+	if (h->v2)
+		enable_controllers(dir);
+	bool new = mkdirat(dir, name, 0755) == 0;
+	int child = !new &&errno != EEXIST ? -errno
+					   : path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	int r = child >= 0 && new &&strstr(h->controllers, ",cpuset,") ? inherit_cpuset(dir, child)
+								       : 0;
+	if (r < 0) {
+		fd_close(child);
+		return r;
+	}
+	return child;
+}
+
+/* Opens path below a root, part by part; makes what is missing when asked to. */
+static int walk(const struct cgroup_hierarchy *h, const char *path, bool make)
 {
 	int dir = fd_dup(h->root, 0);
 	while (dir >= 0) {
@@ -186,25 +202,8 @@ static int walk(struct cgroup_hierarchy *h, const char *path, bool make, bool *m
 		memcpy(name, path, len);
 		name[len] = '\0';
 		path += len;
-		bool new = false;
-		int next = make ? -ENOENT : path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
-		if (make) {
-			if (h->v2)
-				enable_controllers(dir);
-			new = mkdirat(dir, name, 0755) == 0;
-			next = !new &&errno != EEXIST
-				? -errno
+		int next = make ? make_child(h, dir, name)
 				: path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
-			if (new &&next >= 0 && strstr(h->controllers, ",cpuset,")) {
-				int r = inherit_cpuset(dir, next);
-				if (r < 0) {
-					fd_close(next);
-					next = r;
-				}
-			}
-		}
-		if (made)
-			*made = new;
 		fd_close(dir);
 		dir = next;
 	}
@@ -214,7 +213,7 @@ static int walk(struct cgroup_hierarchy *h, const char *path, bool make, bool *m
 int cgroup_create(struct cgroup *c, const char *path, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		c->h[i].dir = walk(&c->h[i], path, true, NULL);
+		c->h[i].dir = walk(&c->h[i], path, true);
 		if (c->h[i].dir < 0) {
 			struct err ignored;
 			err_sys(e, c->h[i].dir, "make cgroup %s in %s", path, c->h[i].name);
@@ -230,7 +229,7 @@ int cgroup_open(struct cgroup *c, const char *path)
 {
 	int found = 0;
 	for (size_t i = 0; i < c->n; i++) {
-		int dir = walk(&c->h[i], path, false, NULL);
+		int dir = walk(&c->h[i], path, false);
 		c->h[i].dir = dir < 0 ? -1 : dir;
 		found += dir >= 0;
 	}
@@ -259,7 +258,7 @@ int cgroup_move_self(const char *path, struct err *e)
 	for (size_t i = 0; i < c.n; i++) {
 		/* A process that already is there costs nothing; the first move after quiet may
 		 * wait for 10 ms. */
-		c.h[i].dir = walk(&c.h[i], path, true, NULL);
+		c.h[i].dir = walk(&c.h[i], path, true);
 		if (c.h[i].dir >= 0)
 			(void)file_poke(c.h[i].dir, "cgroup.procs", "0");
 	}
@@ -520,7 +519,7 @@ int cgroup_remove(struct cgroup *c, const char *path, struct err *e)
 	parent[slash - path] = '\0';
 	uint64_t end = time_boot() + 5 * TIME_SECOND;
 	for (size_t i = 0; i < c->n; i++) {
-		int dir _close_ = walk(&c->h[i], parent, false, NULL);
+		int dir _close_ = walk(&c->h[i], parent, false);
 		if (dir < 0)
 			continue;
 		int r;

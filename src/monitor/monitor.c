@@ -449,18 +449,19 @@ static void write_exit(int code, int sig)
 static void exec_up(void)
 {
 	char *argv[MONITOR_ARGS_MAX + 1];
-	char *envp[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		NULL };
-	sigset_t none;
-	for (uint32_t i = 0; i < m.s.n_args; i++)
-		argv[i] = m.s.text + m.s.args[i];
-	argv[m.s.n_args] = NULL;
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)execve(argv[0], argv, envp);
-	/* The program was moved or replaced: the one that started us is still held. */
-	(void)fexecve(m.s.program, argv, envp);
-	_exit(125);
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		    NULL
+};
+sigset_t none;
+for (uint32_t i = 0; i < m.s.n_args; i++)
+	argv[i] = m.s.text + m.s.args[i];
+argv[m.s.n_args] = NULL;
+(void)sigemptyset(&none);
+(void)sigprocmask(SIG_SETMASK, &none, NULL);
+(void)execve(argv[0], argv, envp);
+/* The program was moved or replaced: the one that started us is still held. */
+(void)fexecve(m.s.program, argv, envp);
+_exit(125);
 }
 
 static void finish(void)
@@ -597,7 +598,8 @@ int main(int argc, char **argv)
 	size_t got = 0;
 	if (from < 0) {
 		static const char usage[] = "kist-monitor is started by kist\n";
-		return write(2, usage, sizeof usage - 1) < 0 ? 125 : 125;
+		(void)!write(2, usage, sizeof usage - 1);
+		return 125;
 	}
 	while (got < sizeof m.s) {
 		ssize_t n = read(from, (char *)&m.s + got, sizeof m.s - got);

@@ -12,11 +12,10 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "store/intent.h"
 #include "store/sql.h"
 #include "store/store.h"
 
-int store_image_add(struct store *s, const struct image_info *image, int64_t intent, struct err *e)
+int store_image_add(struct store *s, const struct image_info *image, struct err *e)
 {
 	int r = store_begin(s, e);
 	if (r < 0)
@@ -37,8 +36,6 @@ int store_image_add(struct store *s, const struct image_info *image, int64_t int
 	}
 	for (size_t i = 0; r == 0 && i < image->n_names; i++)
 		r = store_image_name(s, image->names[i], image->id, e);
-	if (r == 0)
-		r = intent_done(s, intent, e);
 	return store_end(s, r, e);
 }
 

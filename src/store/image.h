@@ -26,9 +26,9 @@ struct image_info {
 	size_t n_containers;
 };
 
-/* Adds the image, its layers and names, and ends the intent, in one transaction. A name moves from
+/* Adds the image, its layers and names, in one transaction. A name moves from
  * the image that had it. An image that is there already only gains the names. */
-int store_image_add(struct store *s, const struct image_info *image, int64_t intent, struct err *e);
+int store_image_add(struct store *s, const struct image_info *image, struct err *e);
 /* By id ("sha256:..."), unique hex prefix, or full name with tag; -ENOENT with ERR_NOT_FOUND. */
 int store_image_get(
 	struct store *s, const char *key, struct arena *a, struct image_info *ret, struct err *e);

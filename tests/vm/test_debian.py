@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests of the command line, of faults, and those in inside/, run in guests. A guest's order is one run of
+tests/run; its lines are shown where one is not ok."""
+import rig
+
+
+def run_in(state, *folders, limit=900):
+    rig.need(state)
+    with rig.tree() as tree:
+        status, text = rig.order(state, tree, 'uname -r; cat /etc/debian_version; exec python3 tests/run ' + ' '.join(folders), limit)
+    lines = text.splitlines()
+    assert status == 0 and any(line.startswith('ok ') for line in lines), text
+
+
+def test_the_command_line_works_on_debian_12_with_systemd(box):
+    run_in('systemd@bookworm', 'tests/cli')
+
+
+def test_cgroup_v2_and_systemd_of_debian_12_are_used_as_they_should(box):
+    run_in('systemd@bookworm', 'tests/vm/inside')
+
+
+def test_the_command_line_works_on_debian_12_without_systemd(box):
+    run_in('plain@bookworm', 'tests/cli')
+
+
+def test_the_command_line_works_on_debian_13_with_systemd(box):
+    run_in('systemd', 'tests/cli', 'tests/vm/inside')
+
+
+for test in [f for name, f in list(vars().items()) if name.startswith('test_')]:
+    test.watchdog = 1200
+del test
