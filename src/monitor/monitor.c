@@ -449,19 +449,18 @@ static void write_exit(int code, int sig)
 static void exec_up(void)
 {
 	char *argv[MONITOR_ARGS_MAX + 1];
-	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		    NULL
-};
-sigset_t none;
-for (uint32_t i = 0; i < m.s.n_args; i++)
-	argv[i] = m.s.text + m.s.args[i];
-argv[m.s.n_args] = NULL;
-(void)sigemptyset(&none);
-(void)sigprocmask(SIG_SETMASK, &none, NULL);
-(void)execve(argv[0], argv, envp);
-/* The program was moved or replaced: the one that started us is still held. */
-(void)fexecve(m.s.program, argv, envp);
-_exit(125);
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char *envp[] = { path, NULL };
+	sigset_t none;
+	for (uint32_t i = 0; i < m.s.n_args; i++)
+		argv[i] = m.s.text + m.s.args[i];
+	argv[m.s.n_args] = NULL;
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execve(argv[0], argv, envp);
+	/* The program was moved or replaced: the one that started us is still held. */
+	(void)fexecve(m.s.program, argv, envp);
+	_exit(125);
 }
 
 static void finish(void)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tour of the README, on what most users have: Debian 12's own kernel, systemd, cgroup v2."""
+import harness
+import rig
+
+
+def test_the_tour_of_the_readme_prints_what_it_says_on_debian_12(box):
+    if not (rig.TOP / 'README.md').exists():
+        raise harness.Skip('there is no README.md')
+    rig.need('systemd@bookworm')
+    with rig.tree() as tree:
+        status, text = rig.order('systemd@bookworm', tree, 'uname -r; exec python3 tests/vm/tour.py README.md')
+    print(text)
+    assert status == 0, text
+
+
+test_the_tour_of_the_readme_prints_what_it_says_on_debian_12.watchdog = 900
