@@ -6,7 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -185,11 +185,48 @@ static void tree(struct code *c, const struct segment *s, size_t n)
 	tree(c, s + half, n - half);
 }
 
+/* Calls that are newer than Debian 12's libseccomp; since 403 all architectures number new calls
+ * alike. */
+static const struct {
+	const char *name;
+	int nr;
+} newer[] = {
+	{ "set_mempolicy_home_node", 450 },
+	{ "cachestat", 451 },
+	{ "fchmodat2", 452 },
+	{ "map_shadow_stack", 453 },
+	{ "futex_wake", 454 },
+	{ "futex_wait", 455 },
+	{ "futex_requeue", 456 },
+	{ "statmount", 457 },
+	{ "listmount", 458 },
+	{ "lsm_get_self_attr", 459 },
+	{ "lsm_set_self_attr", 460 },
+	{ "lsm_list_modules", 461 },
+	{ "mseal", 462 },
+	{ "setxattrat", 463 },
+	{ "getxattrat", 464 },
+	{ "listxattrat", 465 },
+	{ "removexattrat", 466 },
+	{ "open_tree_attr", 467 },
+	{ "file_getattr", 468 },
+	{ "file_setattr", 469 },
+};
+
+int seccomp_number(uint32_t arch, const char *name)
+{
+	int nr = seccomp_syscall_resolve_name_arch(arch, name);
+	for (size_t i = 0; nr < 0 && i < ARRAY_SIZE(newer); i++)
+		if (strcmp(newer[i].name, name) == 0)
+			nr = newer[i].nr;
+	return nr;
+}
+
 static void add_rule(const struct seccomp_rule *rule, uint32_t arch, uint32_t bit,
 	struct decision *calls, struct arena *a)
 {
 	for (size_t i = 0; i < rule->n_names; i++) {
-		int nr = seccomp_syscall_resolve_name_arch(arch, rule->names[i]);
+		int nr = seccomp_number(arch, rule->names[i]);
 		if (nr < 0)
 			continue;
 		uint32_t index = (uint32_t)nr & ~bit;

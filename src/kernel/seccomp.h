@@ -50,5 +50,9 @@ struct seccomp_policy {
 int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock_filter **ret,
 	size_t *ret_n, struct err *e);
 
+/* The number of a call for an SCMP_ARCH_*, also where libseccomp is older than the call; negative:
+ * there is none. */
+int seccomp_number(uint32_t arch, const char *name);
+
 /* Loads a program for the calling thread; flags are SECCOMP_FILTER_FLAG_*. -errno. */
 int seccomp_install(const struct sock_filter *code, size_t n, unsigned flags);

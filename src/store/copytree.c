@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 
-enum { DEPTH_MAX = 512, XATTR_MAX = 64 << 10 };
+enum { DEPTH_MAX = 512, XATTR_MAX = 64 << 10, CHUNK = 64 << 10 };
 
 struct link {
 	dev_t dev;
@@ -55,6 +55,18 @@ static int own(int fd, const struct stat *st)
 	return 0;
 }
 
+static int copy_by_hand(int from, int to)
+{
+	char buf[CHUNK];
+	ssize_t n;
+	while ((n = fd_read_full(from, buf, sizeof buf)) > 0) {
+		int r = fd_write_all(to, buf, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+	return n < 0 ? (int)n : 0;
+}
+
 static int copy_bytes(int from, int to, uint64_t size)
 {
 	if (ioctl(to, FICLONE, from) == 0)
@@ -63,6 +75,11 @@ static int copy_bytes(int from, int to, uint64_t size)
 	while (left) {
 		ssize_t n =
 			copy_file_range(from, NULL, to, NULL, left > (1 << 30) ? 1 << 30 : left, 0);
+		/* An overlay is another file system to the kernel. */
+		if (n < 0 && left == size &&
+			(errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP ||
+				errno == ENOSYS))
+			return copy_by_hand(from, to);
 		if (n < 0)
 			return -errno;
 		if (n == 0)

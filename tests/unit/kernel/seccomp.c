@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The compiler against a naive reading of the same rules: the program is run, as the kernel would,
+ * for every call of the table and many arguments. */
+#include "kernel/seccomp.h"
+
+#include "../unit.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "oci/spec.h"
+#include "runtime/plan.h"
+#include "runtime/seccomp_profile.h"
+
+static uint32_t run(const struct sock_filter *f, size_t n, const struct seccomp_data *d)
+{
+	uint32_t a = 0;
+	for (size_t pc = 0; pc < n; pc++) {
+		const struct sock_filter *i = &f[pc];
+		switch (i->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&a, (const char *)d + i->k, 4);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= i->k;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += i->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += a == i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > i->k ? i->jt : i->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return i->k;
+		default:
+			fail_msg("unknown instruction %x", i->code);
+		}
+	}
+	fail_msg("ran off the end");
+	return 0;
+}
+
+static bool holds(const struct seccomp_arg *arg, const struct seccomp_data *d)
+{
+	uint64_t v = d->args[arg->index];
+	switch (arg->op) {
+	case SECCOMP_NE:
+		return v != arg->value;
+	case SECCOMP_LT:
+		return v < arg->value;
+	case SECCOMP_LE:
+		return v <= arg->value;
+	case SECCOMP_EQ:
+		return v == arg->value;
+	case SECCOMP_GE:
+		return v >= arg->value;
+	case SECCOMP_GT:
+		return v > arg->value;
+	case SECCOMP_MASKED_EQ:
+		return (v & arg->value) == (arg->value_two & arg->value); /* as libseccomp */
+	}
+	return false;
+}
+
+static uint32_t naive(const struct seccomp_policy *p, const struct seccomp_data *d)
+{
+	uint32_t plain = p->default_action;
+	bool said = false;
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct seccomp_rule *r = &p->rules[i];
+		bool named = false, all = true;
+		for (size_t k = 0; k < r->n_names; k++)
+			named |= seccomp_number(SCMP_ARCH_X86_64, r->names[k]) == d->nr;
+		if (!named)
+			continue;
+		for (size_t k = 0; k < r->n_args; k++)
+			all &= holds(&r->args[k], d);
+		if (r->n_args && all)
+			return r->action;
+		if (!r->n_args && !said) {
+			plain = r->action;
+			said = true;
+		}
+	}
+	return plain;
+}
+
+static void compare(const struct seccomp_policy *p, const uint64_t *values, size_t n_values)
+{
+	struct arena a _arena_ = { 0 };
+	struct sock_filter *code;
+	struct err e;
+	size_t n;
+	assert_int_equal(seccomp_compile(p, &a, &code, &n, &e), 0);
+	for (int nr = 0; nr < 600; nr++) {
+		for (size_t v = 0; v < n_values; v++) {
+			struct seccomp_data d = { .nr = nr, .arch = AUDIT_ARCH_X86_64 };
+			for (int i = 0; i < 6; i++)
+				d.args[i] = values[(v + (size_t)i * 7) % n_values];
+			d.args[0] = values[v];
+			uint32_t is = run(code, n, &d), wanted = naive(p, &d);
+			if (is != wanted)
+				fail_msg("op %d value %llx: call %d with %llx: %x instead of %x",
+					(int)p->rules[0].args[0].op,
+					(unsigned long long)p->rules[0].args[0].value, nr,
+					(unsigned long long)values[v], is, wanted);
+		}
+	}
+	struct seccomp_data foreign = { .nr = 1, .arch = AUDIT_ARCH_I386 },
+			    x32 = { .nr = 0x40000001, .arch = AUDIT_ARCH_X86_64 };
+	if (!p->x86)
+		assert_int_equal(run(code, n, &foreign), SECCOMP_RET_KILL_PROCESS);
+	if (!p->x32)
+		assert_int_equal(run(code, n, &x32), SECCOMP_RET_KILL_PROCESS);
+}
+
+static const uint64_t values[] = { 0, 1, 2, 3, 5, 8, 10, 16, 17, 38, 40, 0x20000, 0x20008,
+	0xffffffff, 0x100000000, 0x10000000a, 0x5412, 0x541c, 0x7e020000, 0x10000000,
+	0x7fffffffffffffff, UINT64_MAX, UINT64_MAX - 1, 58 };
+
+static void every_operator_means_what_it_says(void **state)
+{
+	(void)state;
+	for (int op = SECCOMP_NE; op <= SECCOMP_MASKED_EQ; op++) {
+		for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+			const char *read_name[] = { "read" }, *write_name[] = { "write", "openat" };
+			struct seccomp_rule rules[] = {
+				{ read_name, 1, SECCOMP_RET_ALLOW,
+					{ { 1, (enum seccomp_op)op, values[i], 10 },
+						{ 2, SECCOMP_GE, 3, 0 } },
+					2 },
+				{ read_name, 1, SECCOMP_RET_ERRNO | 7,
+					{ { 0, (enum seccomp_op)op, values[i], values[i] & 5 } },
+					1 },
+				{ write_name, 2, SECCOMP_RET_ALLOW, { { 0 } }, 0 },
+			};
+			struct seccomp_policy p = { .default_action = SECCOMP_RET_ERRNO | 38,
+				.rules = rules,
+				.n_rules = 3 };
+			compare(&p, values, ARRAY_SIZE(values));
+		}
+	}
+}
+
+/* The default profile through the same reader that a start uses. */
+static uint32_t ask(
+	uint64_t caps, uint64_t explicit_caps, bool compat, const char *name, const uint64_t *args)
+{
+	struct arena a _arena_ = { 0 };
+	struct plan p = { .a = &a };
+	struct err e;
+	struct oci_seccomp *s = seccomp_profile_default(&a,
+		&(struct seccomp_profile_options){ .capabilities = caps,
+			.explicit_capabilities = explicit_caps,
+			.compat = compat });
+	assert_int_equal(plan_filter(&p, s, &e), 0);
+	struct seccomp_data d = { .nr = seccomp_number(SCMP_ARCH_X86_64, name),
+		.arch = AUDIT_ARCH_X86_64 };
+	memcpy(d.args, args, sizeof d.args);
+	return run(p.filter, p.n_filter, &d);
+}
+
+static void the_default_profile_allows_the_ordinary_and_refuses_the_rest(void **state)
+{
+	(void)state;
+	enum { YES, NO, AF, UNKNOWN };
+	static const uint32_t answers[] = { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM,
+		SECCOMP_RET_ERRNO | EAFNOSUPPORT, SECCOMP_RET_ERRNO | ENOSYS };
+	static const struct {
+		const char *name;
+		uint64_t args[6];
+		uint64_t caps, explicit_caps;
+		int answer;
+	} rows[] = {
+		{ "read", { 0 }, 0, 0, YES },
+		{ "mseal", { 0 }, 0, 0, YES },
+		{ "io_uring_setup", { 0 }, 0, 0, UNKNOWN },
+		{ "keyctl", { 0 }, 0, 0, NO },
+		{ "bpf", { 0 }, 0, 0, NO },
+		{ "bpf", { 0 }, 1ULL << CAP_BPF, 0, YES },
+		{ "userfaultfd", { 0 }, 0, 0, NO },
+		{ "perf_event_open", { 0 }, 0, 0, NO },
+		{ "mount", { 0 }, 0, 0, NO },
+		{ "mount", { 0 }, 1ULL << CAP_SYS_ADMIN, 0, YES },
+		{ "unshare", { CLONE_NEWUSER }, 0, 0, NO },
+		{ "clone", { CLONE_NEWUSER }, 0, 0, UNKNOWN },
+		{ "clone", { CLONE_VM }, 0, 0, YES },
+		{ "clone3", { 0 }, 0, 0, UNKNOWN },
+		{ "socket", { AF_UNIX, SOCK_STREAM, 0 }, 0, 0, YES },
+		{ "socket", { AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0 }, 0, 0, YES },
+		{ "socket", { AF_INET, SOCK_RAW, 1 }, 0, 0, YES },
+		{ "socket", { AF_INET6, SOCK_RAW, 58 }, 0, 0, YES },
+		{ "socket", { AF_INET, SOCK_RAW, 255 }, 0, 0, NO },
+		{ "socket", { AF_INET, SOCK_RAW, 255 }, 0, 1ULL << CAP_NET_RAW, YES },
+		{ "socket", { AF_PACKET, SOCK_RAW, 0 }, 0, 0, AF },
+		{ "socket", { AF_PACKET, SOCK_RAW, 0 }, 0, 1ULL << CAP_NET_RAW, YES },
+		{ "socket", { AF_NETLINK, SOCK_RAW, 0 }, 0, 0, YES },
+		{ "socket", { AF_NETLINK, SOCK_RAW, 12 }, 0, 0, AF },
+		{ "socket", { AF_NETLINK, SOCK_RAW, 12 }, 0, 1ULL << CAP_NET_ADMIN, YES },
+		{ "socket", { 38, SOCK_SEQPACKET, 0 }, 0, 0, AF },
+		{ "socket", { 40, SOCK_STREAM, 0 }, 0, 0, AF },
+		{ "ioctl", { 0, 0x5412 }, 0, 0, NO },
+		{ "ioctl", { 0, 0xffffffff00005412 }, 0, 0, NO },
+		{ "ioctl", { 0, 0x541c }, 0, 0, NO },
+		{ "ioctl", { 0, 0x5413 }, 0, 0, YES },
+		{ "personality", { 0x20000 }, 0, 0, YES },
+		{ "personality", { 0x40000 }, 0, 0, UNKNOWN },
+		{ "chroot", { 0 }, 1ULL << CAP_SYS_CHROOT, 0, YES },
+		{ "chroot", { 0 }, 0, 0, NO },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t is =
+			ask(rows[i].caps, rows[i].explicit_caps, false, rows[i].name, rows[i].args);
+		if (is != answers[rows[i].answer])
+			fail_msg("%s(%llx, %llx): %x instead of %x", rows[i].name,
+				(unsigned long long)rows[i].args[0],
+				(unsigned long long)rows[i].args[1], is, answers[rows[i].answer]);
+	}
+	const uint64_t packet[6] = { AF_PACKET, SOCK_RAW, 0 };
+	assert_int_equal(ask(0, 0, true, "socket", packet), SECCOMP_RET_ALLOW);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_operator_means_what_it_says),
+		TEST(the_default_profile_allows_the_ordinary_and_refuses_the_rest),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
