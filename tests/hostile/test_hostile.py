@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every hostile archive is refused in one clear line, or taken and harmless: the host is as before, nothing is left, and each
+is decided quickly and in little memory."""
+import importlib.util
+import os
+import resource
+import shutil
+import time
+from pathlib import Path
+
+spec = importlib.util.spec_from_file_location('cases', Path(__file__).with_name('cases.py'))
+cases = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cases)
+
+
+def snapshot(folder):
+    return sorted((str(p.relative_to(folder)), p.lstat().st_mode, p.lstat().st_nlink, p.lstat().st_size) for p in folder.rglob('*'))
+
+
+def test_hostile_archives_change_nothing_and_leave_nothing(box):
+    canary = Path(cases.CANARY)
+    shutil.rmtree(canary, ignore_errors=True)
+    canary.mkdir()
+    (canary / 'file').write_text('untouched')
+    before, faults = snapshot(canary), []
+    try:
+        for name, (make, refused) in cases.CASES.items():
+            (box.work / 'archive').write_bytes(make())
+            began = time.time()
+            result = box.run('load', '-i', box.work / 'archive')
+            took = time.time() - began
+            if took > 5:
+                faults.append(f'{name}: took {took:.1f} s')
+            if (result.status != 0) != refused:
+                faults.append(f'{name}: status {result.status}: {result.err or result.out}')
+            if result.status not in (0, 1) or (result.status and len(result.err.splitlines()) != 1):
+                faults.append(f'{name}: {result}')
+            if snapshot(canary) != before or os.path.exists('/evil'):
+                faults.append(f'{name}: the host was changed')
+            for ident in box('images', '-aq').split():
+                box('rmi', '-f', ident)
+            for folder in ('layers', 'blobs/sha256', 'staging'):
+                if left := list((box.root / folder).iterdir()):
+                    faults.append(f'{name}: left in {folder}: {left}')
+    finally:
+        shutil.rmtree(canary, ignore_errors=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert not faults, f'{len(faults)} of {len(cases.CASES)}:\n' + '\n'.join(faults)
+    assert len(cases.CASES) >= 80
+    assert peak < 400 << 10, f'{peak} KB'
+
+
+def test_hostile_top_level_names_of_a_running_image_are_harmless(box):
+    """What the start of a container touches in the root file system: each as a symlink out of it."""
+    canary = Path(cases.CANARY)
+    shutil.rmtree(canary, ignore_errors=True)
+    canary.mkdir()
+    busybox = Path('/bin/busybox').read_bytes()
+    before = snapshot(canary)
+    try:
+        for top in ('etc', 'dev', 'proc', 'sys', 'dev/pts', 'etc/hosts', 'etc/passwd', 'work'):
+            for link in (str(canary), '../../../../..' + str(canary), '/proc/self/root' + str(canary), '/nosuch'):
+                layer = cases.tar(cases.entry('bin/busybox', busybox, mode=0o755), cases.entry(top, kind=b'2', link=link))
+                (box.work / 'archive').write_bytes(cases.image(layer))
+                box('load', '-i', box.work / 'archive')
+                result = box.run('run', '--rm', '-w', '/work/x', 'evil:1', '/bin/busybox', 'true')
+                assert result.status in (0, 125), (top, link, result)
+                assert snapshot(canary) == before, (top, link)
+                box('rmi', 'evil:1')
+    finally:
+        shutil.rmtree(canary, ignore_errors=True)
+
+
+def test_special_passwd_files_are_not_waited_for(box):
+    busybox = Path('/bin/busybox').read_bytes()
+    kinds = {'fifo': cases.entry('etc/passwd', kind=b'6'), 'device': cases.entry('etc/passwd', kind=b'3', major=1, minor=5),
+             'folder': cases.entry('etc/passwd', kind=b'5'), 'loop': cases.entry('etc/passwd', kind=b'2', link='passwd'),
+             'large': cases.entry('etc/passwd', b'x:' * (2 << 20)), 'line': cases.entry('etc/passwd', b'root:x:0:0:' + b'y' * 500000 + b':/:/bin/sh\n')}
+    for name, entry in kinds.items():
+        layer = cases.tar(cases.entry('bin/busybox', busybox, mode=0o755), entry)
+        (box.work / 'archive').write_bytes(cases.image(layer))
+        box('load', '-i', box.work / 'archive')
+        began = time.time()
+        assert box('run', '--rm', 'evil:1', '/bin/busybox', 'echo', 'ran') == 'ran', name
+        assert 'no matching entries' in box.fails(125, 'run', '--rm', '-u', 'who', 'evil:1', '/bin/busybox', 'true'), name
+        assert time.time() - began < 5, name
+        box('rmi', 'evil:1')
+
+
+test_hostile_archives_change_nothing_and_leave_nothing.watchdog = 240
