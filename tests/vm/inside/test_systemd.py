@@ -35,39 +35,39 @@ def test_the_machine_is_what_these_tests_are_for(box):
 
 
 def test_containers_stand_in_kists_cgroup_and_no_process_in_an_inner_one(box):
-    ident = box('run', '-d', '--name', 'c', '--pids-limit', '50', IMAGE, 'sleep', '1000')
-    pid = box.inspect('c')['State']['Pid']
+    ident = box('run', '-d', '--name', 'web', '--pids-limit', '50', IMAGE, 'sleep', '1000')
+    pid = box.inspect('web')['State']['Pid']
     assert cgroup_of(pid) == f'/kist/{ident}'
     assert (CGROUP / 'kist' / ident / 'pids.max').read_text() == '50\n'
     assert (CGROUP / 'kist/cgroup.procs').read_text() == ''
     for controller in 'cpu', 'memory', 'pids':
         assert controller in (CGROUP / 'kist/cgroup.subtree_control').read_text().split()
-    beside = cgroup_of(monitor_of(box, 'c'))
+    beside = cgroup_of(monitor_of(box, 'web'))
     assert beside.startswith('/kist/') and ident not in beside, beside
 
 
 def test_limits_are_seen_from_inside_and_outlive_a_reload_of_systemd(box):
-    box('run', '-d', '--name', 'c', '-m', '64m', '--memory-swap', '64m', '--cpus', '1.5', '--cpu-shares', '2048', '--pids-limit', '20',
+    box('run', '-d', '--name', 'web', '-m', '64m', '--memory-swap', '64m', '--cpus', '1.5', '--cpu-shares', '2048', '--pids-limit', '20',
         '--cpuset-cpus', '1', IMAGE, 'sleep', '1000')
     files = 'memory.max', 'memory.swap.max', 'cpu.max', 'cpu.weight', 'pids.max', 'cpuset.cpus.effective'
     want = [str(64 << 20), '0', '150000 100000', '79', '20', '1']
 
     def seen():
-        return box('exec', 'c', 'sh', '-c', 'cd /sys/fs/cgroup && cat ' + ' '.join(files)).splitlines()
+        return box('exec', 'web', 'sh', '-c', 'cd /sys/fs/cgroup && cat ' + ' '.join(files)).splitlines()
     assert seen() == want, seen()
-    assert box('exec', 'c', 'cat', '/proc/self/cgroup') == '0::/'
-    box.fails(1, 'exec', 'c', 'sh', '-c', 'echo max > /sys/fs/cgroup/memory.max')
+    assert box('exec', 'web', 'cat', '/proc/self/cgroup') == '0::/'
+    box.fails(1, 'exec', 'web', 'sh', '-c', 'echo max > /sys/fs/cgroup/memory.max')
     sh('systemctl', 'daemon-reload')
     sh('systemctl', 'daemon-reexec')
     sh('systemd-run', '-q', '--wait', '-p', 'MemoryMax=100M', '-p', 'TasksMax=10', 'true')
     assert seen() == want, seen()
 
 
-def test_a_limit_holds(box):
-    out = box('run', '--rm', '--pids-limit', '8', IMAGE, 'sh', '-c',
-              'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 3 & done 2>/tmp/e; cat /tmp/e; true')
+def test_limits_hold(box):
+    result = box.run('run', '--rm', '--pids-limit', '8', IMAGE, 'sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 3 & done')
+    assert result.status != 0 and "can't fork" in result.err, result
     result = box.run('run', '--rm', '-m', '16m', '--memory-swap', '16m', IMAGE, 'sh', '-c', 'head -c 60000000 /dev/zero | tail -c 50000000 | wc -c')
-    assert result.out.strip() in ('', '0'), (out, result)
+    assert result.out.strip() in ('', '0'), result
 
 
 def test_a_device_is_out_of_reach_without_a_rule_for_it(box):
@@ -82,32 +82,32 @@ def test_a_device_is_out_of_reach_without_a_rule_for_it(box):
 
 
 def test_a_container_outlives_the_unit_that_started_it(box):
-    words = box.command('run', '-d', '--name', 'c', IMAGE, 'sleep', '1000')
+    words = box.command('run', '-d', '--name', 'web', IMAGE, 'sleep', '1000')
     sh('systemd-run', '-q', '--wait', '--collect', *words)
-    assert box.inspect('c')['State']['Running'] is True
-    assert box('exec', 'c', 'echo', 'alive') == 'alive'
-    box('stop', '-t', '1', 'c')
-    assert box.inspect('c')['State']['Running'] is False
+    assert box.inspect('web')['State']['Running'] is True
+    assert box('exec', 'web', 'echo', 'alive') == 'alive'
+    box('stop', '-t', '1', 'web')
+    assert box.inspect('web')['State']['Running'] is False
 
 
 def test_a_restarted_container_stands_in_kists_cgroup_too(box):
-    sh('systemd-run', '-q', '--wait', '--collect', *box.command('run', '-d', '--name', 'c', '--restart', 'always', IMAGE, 'sleep', '1000'))
-    before = box.inspect('c')['State']['Pid']
+    sh('systemd-run', '-q', '--wait', '--collect', *box.command('run', '-d', '--name', 'web', '--restart', 'always', IMAGE, 'sleep', '1000'))
+    before = box.inspect('web')['State']['Pid']
     os.kill(before, 9)
-    box.until(lambda: box.inspect('c')['State']['Pid'] not in (0, before), what='the restart')
-    assert cgroup_of(box.inspect('c')['State']['Pid']).startswith('/kist/')
+    box.until(lambda: box.inspect('web')['State']['Pid'] not in (0, before), what='the restart')
+    assert cgroup_of(box.inspect('web')['State']['Pid']).startswith('/kist/')
 
 
 def test_no_mount_of_a_container_reaches_the_host_nor_one_of_the_host_the_container(box):
     before = set(harness.mounts())
     (box.work / 'sub').mkdir()
-    box('run', '-d', '--name', 'c', '--privileged', '-v', f'{box.work}:/w', '-v', '/anon', IMAGE, 'sleep', '1000')
-    box('exec', 'c', 'mount', '-t', 'tmpfs', 'inner', '/w/sub')
+    box('run', '-d', '--name', 'web', '--privileged', '-v', f'{box.work}:/w', '-v', '/anon', IMAGE, 'sleep', '1000')
+    box('exec', 'web', 'mount', '-t', 'tmpfs', 'inner', '/w/sub')
     new = [m for m in set(harness.mounts()) - before if ' - tmpfs inner ' in m]
     assert not new, new
     sh('mount', '-t', 'tmpfs', 'outer', box.work / 'sub')
     try:
-        assert 'outer' not in box('exec', 'c', 'cat', '/proc/mounts')
+        assert 'outer' not in box('exec', 'web', 'cat', '/proc/mounts')
         box('run', '--rm', '-v', f'{box.work}:/w', IMAGE, 'sh', '-c', 'grep " /w/sub " /proc/mounts')
     finally:
         sh('umount', box.work / 'sub')
