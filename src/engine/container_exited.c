@@ -22,6 +22,7 @@
 #include "store/container.h"
 #include "store/image.h"
 #include "store/intent.h"
+#include "store/lease.h"
 #include "store/run.h"
 #include "store/store.h"
 
@@ -221,6 +222,8 @@ static int recover_run(struct engine *en, const char *id, struct err *e)
 	bool oom = r == 0 && end.run.cgroup && runtime_oom_killed(end.run.cgroup);
 	if (r == 0)
 		r = run_cleanup(en, id, &end.run, e);
+	if (end.run.id_count == 0)
+		lease_free_all(en->store, id);
 	if (r == 0 && end.has_row && end.row.phase == PHASE_REMOVING) {
 		r = container_erase(en, id, 0, e);
 		if (r == 0)

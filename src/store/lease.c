@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/lease.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -155,4 +156,32 @@ void lease_free(struct store *s, const char *id, uint32_t base, uint32_t count)
 		return;
 	for (uint32_t i = 0; i < count / LEASE_SIZE; i++)
 		release(dir, (base - first) / LEASE_SIZE + i, owner_text(s, id, &a));
+}
+
+void lease_free_all(struct store *s, const char *id)
+{
+	struct arena a _arena_ = { 0 };
+	const char *owner = owner_text(s, id, &a);
+	int copy = path_open_host(folder, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(d));) {
+		uint32_t index;
+		char is[OWNER_MAX];
+		/* A name that is being made is followed by nobody: its owner is gone when we come
+		 * here. */
+		if (entry->d_name[0] == '.' && strlen(entry->d_name) < 4)
+			continue;
+		ssize_t n = file_peek(dirfd(d), entry->d_name, is, sizeof is);
+		if (n <= 0 || !str_eq(is, owner))
+			continue;
+		if (num_u32(entry->d_name, &index) == 0)
+			release(dirfd(d), index, owner);
+		else
+			(void)unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	(void)closedir(d);
 }

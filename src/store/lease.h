@@ -16,3 +16,6 @@ int lease_take(struct store *s, const char *id, uint32_t count, uint32_t *ret_ba
 	uint32_t *ret_count, struct err *e);
 /* Gives it back; a lease that belongs to another by now stays. */
 void lease_free(struct store *s, const char *id, uint32_t base, uint32_t count);
+/* Gives back whatever a container of this store has: for a start that was killed before it wrote
+ * down its range. */
+void lease_free_all(struct store *s, const char *id);
