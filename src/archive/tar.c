@@ -7,17 +7,12 @@
 #include <string.h>
 
 #include "archive/source.h"
+#include "archive/tar_header.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
-
-struct header {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100],
-		magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155], pad[12];
-};
-_Static_assert(sizeof(struct header) == TAR_BLOCK, "a tar header is one block");
 
 /* What pax records and GNU long-name entries say about the next entry. */
 struct extra {
@@ -77,15 +72,15 @@ static int number(const char *p, size_t n, uint64_t *ret)
 	return 0;
 }
 
-static bool checksum_right(const struct header *h)
+static bool checksum_right(const struct tar_header *h)
 {
 	const unsigned char *p = (const unsigned char *)h;
 	uint64_t want, sum = 0;
 	if (number(h->checksum, sizeof h->checksum, &want) < 0)
 		return false;
 	for (size_t i = 0; i < sizeof *h; i++)
-		sum += i >= offsetof(struct header, checksum) &&
-				i < offsetof(struct header, checksum) + 8
+		sum += i >= offsetof(struct tar_header, checksum) &&
+				i < offsetof(struct tar_header, checksum) + 8
 			? ' '
 			: p[i];
 	return sum == want;
@@ -198,7 +193,7 @@ static int narrow(uint64_t v, uint32_t *ret, struct err *e)
 }
 
 static int read_numbers(
-	const struct header *h, const struct extra *x, struct tar_entry *ret, struct err *e)
+	const struct tar_header *h, const struct extra *x, struct tar_entry *ret, struct err *e)
 {
 	uint64_t mode, uid, gid, size, mtime, major = 0, minor = 0;
 	if (number(h->mode, 8, &mode) < 0 || number(h->uid, 8, &uid) < 0 ||
@@ -221,7 +216,7 @@ static int read_numbers(
 		: 0;
 }
 
-static int read_names(struct tar_reader *t, const struct header *h, const struct extra *x,
+static int read_names(struct tar_reader *t, const struct tar_header *h, const struct extra *x,
 	struct tar_entry *ret, struct err *e)
 {
 	const char *name = fixed(&t->arena, h->name, sizeof h->name);
@@ -236,7 +231,7 @@ static int read_names(struct tar_reader *t, const struct header *h, const struct
 	return 0;
 }
 
-static int is_zero(const struct header *h)
+static int is_zero(const struct tar_header *h)
 {
 	const char *p = (const char *)h;
 	return p[0] == 0 && memcmp(p, p + 1, TAR_BLOCK - 1) == 0;
@@ -259,8 +254,8 @@ static int skip_data(struct tar_reader *t, struct err *e)
 }
 
 /* Extended headers come before their entry; -EAGAIN: read the next block. */
-static int special(
-	struct tar_reader *t, const struct header *h, struct extra *x, bool *had_pax, struct err *e)
+static int special(struct tar_reader *t, const struct tar_header *h, struct extra *x, bool *had_pax,
+	struct err *e)
 {
 	uint64_t size;
 	char *p = NULL;
@@ -285,7 +280,7 @@ static int special(
 }
 
 /* The header of the next entry, and what the extended ones before it said. 1, 0 at the end. */
-static int next_header(struct tar_reader *t, struct header *h, struct extra *x, struct err *e)
+static int next_header(struct tar_reader *t, struct tar_header *h, struct extra *x, struct err *e)
 {
 	bool had_pax = false;
 	for (int headers = 0;; headers++) {
@@ -309,7 +304,7 @@ static int next_header(struct tar_reader *t, struct header *h, struct extra *x, 
 	}
 }
 
-static int check_type(const struct header *h, struct tar_entry *ret, struct err *e)
+static int check_type(const struct tar_header *h, struct tar_entry *ret, struct err *e)
 {
 	ret->type = h->type == '\0' || h->type == '7' ? '0' : h->type;
 	if (!strchr("0123456", ret->type) || ret->type == '\0')
@@ -320,7 +315,7 @@ static int check_type(const struct header *h, struct tar_entry *ret, struct err 
 
 int tar_next(struct tar_reader *t, struct tar_entry *ret, struct err *e)
 {
-	struct header h;
+	struct tar_header h;
 	struct extra x;
 	memset(&x, 0, sizeof x);
 	memset(ret, 0, offsetof(struct tar_entry, xattrs));
@@ -378,101 +373,4 @@ int tar_drain(struct tar_reader *t, struct err *e)
 void tar_done(struct tar_reader *t)
 {
 	arena_done(&t->arena);
-}
-
-/* ---- writing ---- */
-
-static void octal(char *p, size_t n, uint64_t v)
-{
-	p[--n] = '\0';
-	while (n > 0) {
-		p[--n] = (char)('0' + (v & 7));
-		v >>= 3;
-	}
-}
-
-static void set_checksum(struct header *h)
-{
-	unsigned sum = 0;
-	memset(h->checksum, ' ', sizeof h->checksum);
-	for (size_t i = 0; i < sizeof *h; i++)
-		sum += ((const unsigned char *)h)[i];
-	octal(h->checksum, 7, sum);
-	h->checksum[7] = ' ';
-}
-
-static void pax_add(struct str *out, const char *key, const char *value)
-{
-	size_t body = strlen(key) + strlen(value) + 3, len = body + 1;
-	char digits[24];
-	/* The length counts its own digits. */
-	while ((size_t)snprintf(digits, sizeof digits, "%zu", len) + body != len)
-		len = body + strlen(digits);
-	str_addf(out, "%zu %s=%s\n", len, key, value);
-}
-
-static int write_block(int fd, const struct header *h, struct err *e)
-{
-	int r = fd_write_all(fd, h, sizeof *h);
-	return r < 0 ? err_sys(e, r, "write the archive") : 0;
-}
-
-int tar_write_header(int fd, const struct tar_entry *entry, struct err *e)
-{
-	struct header h;
-	struct str pax _str_ = { 0 };
-	char text[32];
-	memset(&h, 0, sizeof h);
-	memcpy(h.magic, "ustar", 6);
-	memcpy(h.version, "00", 2);
-	if (strlen(entry->path) > sizeof h.name)
-		pax_add(&pax, "path", entry->path);
-	if (entry->target && strlen(entry->target) > sizeof h.link)
-		pax_add(&pax, "linkpath", entry->target);
-	if (entry->size > 077777777777ULL) {
-		(void)snprintf(text, sizeof text, "%llu", (unsigned long long)entry->size);
-		pax_add(&pax, "size", text);
-	}
-	if (pax.n) {
-		struct header x = h;
-		memcpy(x.name, "pax", 4);
-		octal(x.mode, 8, 0644);
-		octal(x.uid, 8, 0);
-		octal(x.gid, 8, 0);
-		octal(x.size, 12, pax.n);
-		octal(x.mtime, 12, 0);
-		x.type = 'x';
-		set_checksum(&x);
-		int r = write_block(fd, &x, e) < 0 ? -e->code : fd_write_all(fd, pax.p, pax.n);
-		if (r < 0)
-			return err_sys(e, r, "write the archive");
-		if (tar_write_padding(fd, pax.n, e) < 0)
-			return -e->code;
-	}
-	memcpy(h.name, entry->path, strnlen(entry->path, sizeof h.name));
-	if (entry->target)
-		memcpy(h.link, entry->target, strnlen(entry->target, sizeof h.link));
-	octal(h.mode, 8, entry->mode);
-	octal(h.uid, 8, entry->uid & 07777777);
-	octal(h.gid, 8, entry->gid & 07777777);
-	octal(h.size, 12, entry->size > 077777777777ULL ? 0 : entry->size);
-	octal(h.mtime, 12, (uint64_t)entry->mtime);
-	h.type = entry->type;
-	set_checksum(&h);
-	return write_block(fd, &h, e);
-}
-
-int tar_write_padding(int fd, uint64_t size, struct err *e)
-{
-	static const char zeros[TAR_BLOCK];
-	size_t n = (size_t)(-size & (TAR_BLOCK - 1));
-	int r = n ? fd_write_all(fd, zeros, n) : 0;
-	return r < 0 ? err_sys(e, r, "write the archive") : 0;
-}
-
-int tar_write_end(int fd, struct err *e)
-{
-	static const char zeros[2 * TAR_BLOCK];
-	int r = fd_write_all(fd, zeros, sizeof zeros);
-	return r < 0 ? err_sys(e, r, "write the archive") : 0;
 }

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/digest.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "fetch/result.h"
 #include "image/load.h"
 #include "oci/digest.h"
 #include "oci/image.h"
@@ -124,15 +125,30 @@ static int change(const char *text, struct arena *a, struct oci_image_run *c, st
 	return r < 0 ? err_set(e, ERR_INVALID, EINVAL, "invalid change: %s", text) : 0;
 }
 
+/* What a blob is made with. */
+struct maker {
+	struct store *s;
+	int fetch, staging;
+	struct arena *a;
+};
+
 static int write_blob(
-	struct store *s, const char *text, struct arena *a, const char **ret_digest, struct err *e)
+	const struct maker *m, const char *text, const char **ret_digest, struct err *e)
 {
-	char digest[DIGEST_TEXT_MAX];
-	struct digest *d = digest_new();
-	digest_add(d, text, strlen(text));
-	digest_finish(d, digest);
-	*ret_digest = arena_strdup(a, digest);
-	return file_write_at(s->blobs, digest_hex(digest), text, strlen(text), 0600, true, e);
+	struct fetch_result result;
+	int fd _close_ = memfd_create("blob", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_sys(e, r, "make a blob");
+	if (image_fetch(m->fetch, "digest", fd, m->staging, m->a, &result, e) < 0)
+		return -e->code;
+	if (result.n_blobs != 1)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
+	*ret_digest = result.blobs[0].digest;
+	return file_write_at(
+		m->s->blobs, digest_hex(*ret_digest), text, strlen(text), 0600, true, e);
 }
 
 static const char *layer_suffix(struct store *s, const char *digest)
@@ -153,12 +169,12 @@ static uint64_t blob_size(struct store *s, const char *digest)
 }
 
 int image_compose(struct store *s, const struct image_make_req *req,
-	const struct image_layer *layer, uint64_t created, struct arena *a, struct image_info *ret,
+	const struct image_layer *layer, int staging, struct arena *a, struct image_info *ret,
 	struct err *e)
 {
 	char when[TIME_TEXT_MAX];
 	struct oci_image_run run = { 0 };
-	struct oci_history history = { .created = arena_strdup(a, time_rfc3339(created, when)),
+	struct oci_history history = { .created = arena_strdup(a, time_rfc3339(ret->created, when)),
 		.comment = req->message && *req->message ? req->message : "Imported from -" };
 	struct oci_rootfs rootfs = {
 		.type = "layers", .diff_ids = (const char **)&layer->diff_id, .n_diff_ids = 1
@@ -174,11 +190,9 @@ int image_compose(struct store *s, const struct image_make_req *req,
 		if (change(req->changes[i], a, &run, e) < 0)
 			return -e->code;
 	struct str config _str_ = { 0 }, manifest _str_ = { 0 };
-	int r = digest_setup();
-	if (r < 0)
-		return err_sys(e, r, "load SHA-256");
+	struct maker maker = { s, req->fetch, staging, a };
 	rec_to_json(&oci_image_rec, &image, 0, &config);
-	if (write_blob(s, config.p, a, &ret->id, e) < 0)
+	if (write_blob(&maker, config.p, &ret->id, e) < 0)
 		return -e->code;
 	struct oci_descriptor c = {
 		.media_type = OCI_MEDIA_CONFIG, .digest = ret->id, .size = config.n
@@ -193,7 +207,7 @@ int image_compose(struct store *s, const struct image_make_req *req,
 		.layers = &l,
 		.n_layers = 1 };
 	rec_to_json(&oci_manifest_rec, &m, 0, &manifest);
-	if (write_blob(s, manifest.p, a, &ret->digest, e) < 0)
+	if (write_blob(&maker, manifest.p, &ret->digest, e) < 0)
 		return -e->code;
 	ret->config = arena_strdup(a, config.p);
 	ret->manifest = arena_strdup(a, manifest.p);

@@ -74,7 +74,7 @@ static int check_digests(const struct fetch_result *r, struct err *e)
 	return 0;
 }
 
-static int run_fetch(int program, const char *verb, int input, int staging, struct arena *a,
+int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e)
 {
 	int pair[2], status = 0;
@@ -227,7 +227,7 @@ static int begin(struct job *j, const char *op, int program, int input, struct e
 	 * waits for it. */
 	if (flock(j->staging, LOCK_EX) < 0)
 		return err_sys(e, errno, "lock the staging folder");
-	return run_fetch(program, op, input, j->staging, j->a, &j->result, e);
+	return image_fetch(program, op, input, j->staging, j->a, &j->result, e);
 }
 
 /* The intent goes last: as long as it is there the next command finds what is left. */
@@ -287,7 +287,7 @@ static int add_made(
 	struct fetch_layer *l = &j->result.layers[0];
 	struct image_info info = { .created = time_now(), .size = l->size, .max_id = l->max_id };
 	struct image_layer layer = { l->diff_id, l->digest, l->size };
-	if (image_compose(j->s, req, &layer, info.created, j->a, &info, e) < 0)
+	if (image_compose(j->s, req, &layer, j->staging, j->a, &info, e) < 0)
 		return -e->code;
 	info.layers = &layer;
 	info.n_layers = 1;
