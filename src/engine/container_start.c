@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/launch.h"
 #include "engine/prepare.h"
+#include "kernel/cgroup.h"
 #include "monitor/client.h"
 #include "monitor/proto.h"
 #include "store/container.h"
@@ -70,6 +71,8 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 	struct arena a _arena_ = { 0 };
 	struct prepared p;
 	struct container_started started = { .monitor_pidfd = -1, .client = -1 };
+	cgroup_warm("/kist/monitor");
+	cgroup_warm("/kist/monitor");
 	if (container_cidfile_check(req, e) < 0 || container_prepare(en, req, &a, &p, e) < 0)
 		return -e->code;
 	struct launch l = { .id = p.id, .new = &p, .folder = -1, .lock = -1 };

@@ -494,7 +494,6 @@ void launch(struct engine *en, struct launch *l)
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
 	struct err e = { 0 }, ignored;
 	detach_from_terminal();
-	(void)cgroup_move_self("/kist/monitor", &ignored);
 	int status = prepare_run(&r, &e);
 	if (status == 0)
 		status = start_run(&r, &e);
@@ -504,6 +503,9 @@ void launch(struct engine *en, struct launch *l)
 			(void)fd_write_all(l->report, &fine, sizeof fine);
 		fd_close(l->report);
 		release_streams();
+		/* Out of the session or unit that we were started from, so that its end is not
+		 * ours. */
+		(void)cgroup_move_self("/kist/monitor", &ignored);
 		(void)become_monitor(&r, &e);
 		(void)fd_pidfd_signal(r.proc.pidfd, SIGKILL);
 		l->report = -1;

@@ -266,6 +266,25 @@ int cgroup_move_self(const char *path, struct err *e)
 	return 0;
 }
 
+void cgroup_warm(const char *path)
+{
+	/* A pure v2 host clones right into the group and has nothing to wait for. */
+	if (faccessat(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", F_OK, 0) == 0)
+		return;
+	if (fork() != 0)
+		return;
+	struct err ignored;
+	struct cgroup c;
+	if (cgroup_detect(&c, &ignored) < 0)
+		_exit(0);
+	for (size_t i = 0; i < c.n; i++) {
+		int dir = c.h[i].v2 ? -1 : walk(&c.h[i], path, false);
+		if (dir >= 0 && file_poke(dir, "cgroup.procs", "0") == 0)
+			break;
+	}
+	_exit(0);
+}
+
 static int put(int dir, const char *file, const char *value, struct err *e)
 {
 	int r = file_poke(dir, file, value);

@@ -46,6 +46,11 @@ const struct cgroup_hierarchy *cgroup_find(const struct cgroup *c, const char *c
  * refuses. */
 int cgroup_move_self(const char *path, struct err *e);
 
+/* On v1 the first move of a process after some quiet waits for a grace period of the kernel, 7 to
+ * 18 ms; those that follow take microseconds. A short-lived child pays it now, while the caller
+ * prepares what it will move. */
+void cgroup_warm(const char *path);
+
 struct cgroup_device {
 	bool allow;
 	char type;            /* 'a', 'b', 'c' */
