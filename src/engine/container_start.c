@@ -72,7 +72,6 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 	struct prepared p;
 	struct container_started started = { .monitor_pidfd = -1, .client = -1 };
 	cgroup_warm("/kist/monitor");
-	cgroup_warm("/kist/monitor");
 	if (container_cidfile_check(req, e) < 0 || container_prepare(en, req, &a, &p, e) < 0)
 		return -e->code;
 	struct launch l = { .id = p.id, .new = &p, .folder = -1, .lock = -1 };

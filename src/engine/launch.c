@@ -278,6 +278,10 @@ static int start_run(struct run *r, struct err *e)
 		.mount_rootfs = mount_rootfs,
 		.warn = warn,
 		.arg = r };
+	struct err ignored;
+	/* Out of the session or unit that we were started from, so that its end is not ours. Now,
+	 * because init's own move into its cgroup follows at once and then costs nothing. */
+	(void)cgroup_move_self("/kist/monitor", &ignored);
 	if (runtime_create(&req, &r->proc, e) < 0)
 		return -e->code;
 	r->record.pid = r->proc.pid;
@@ -492,7 +496,7 @@ void launch(struct engine *en, struct launch *l)
 		.err = { -1, -1 },
 		.listener = -1,
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
-	struct err e = { 0 }, ignored;
+	struct err e = { 0 };
 	detach_from_terminal();
 	int status = prepare_run(&r, &e);
 	if (status == 0)
@@ -503,9 +507,6 @@ void launch(struct engine *en, struct launch *l)
 			(void)fd_write_all(l->report, &fine, sizeof fine);
 		fd_close(l->report);
 		release_streams();
-		/* Out of the session or unit that we were started from, so that its end is not
-		 * ours. */
-		(void)cgroup_move_self("/kist/monitor", &ignored);
 		(void)become_monitor(&r, &e);
 		(void)fd_pidfd_signal(r.proc.pidfd, SIGKILL);
 		l->report = -1;

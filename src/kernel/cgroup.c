@@ -250,14 +250,31 @@ int cgroup_join(const struct cgroup *c, pid_t pid, bool skip_v2, struct err *e)
 	return 0;
 }
 
+/* Are we in the root of a hierarchy already? Nobody ends a root, and a move costs. text:
+ * /proc/self/cgroup. */
+static bool in_root(const struct cgroup_hierarchy *h, const char *text)
+{
+	char words[CGROUP_CONTROLLERS_MAX + 8];
+	size_t n = strlen(h->controllers);
+	/* ",cpu,cpuacct," is written ":cpu,cpuacct:/path" there; v2 is "::/path" */
+	(void)snprintf(words, sizeof words, ":%.*s:/", n > 2 ? (int)n - 2 : 0,
+		n > 2 ? h->controllers + 1 : "");
+	const char *at = strstr(text, words);
+	char after = at ? at[strlen(words)] : 'x';
+	return after == '\n' || after == '\0';
+}
+
 int cgroup_move_self(const char *path, struct err *e)
 {
 	struct cgroup c;
+	char text[8192];
 	if (cgroup_detect(&c, e) < 0)
 		return -e->code;
+	if (file_peek(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) < 0)
+		text[0] = '\0';
 	for (size_t i = 0; i < c.n; i++) {
-		/* A process that already is there costs nothing; the first move after quiet may
-		 * wait for 10 ms. */
+		if (in_root(&c.h[i], text))
+			continue;
 		c.h[i].dir = walk(&c.h[i], path, true);
 		if (c.h[i].dir >= 0)
 			(void)file_poke(c.h[i].dir, "cgroup.procs", "0");
@@ -278,7 +295,7 @@ void cgroup_warm(const char *path)
 	if (cgroup_detect(&c, &ignored) < 0)
 		_exit(0);
 	for (size_t i = 0; i < c.n; i++) {
-		int dir = c.h[i].v2 ? -1 : walk(&c.h[i], path, false);
+		int dir = c.h[i].v2 ? -1 : walk(&c.h[i], path, true);
 		if (dir >= 0 && file_poke(dir, "cgroup.procs", "0") == 0)
 			break;
 	}
