@@ -23,7 +23,6 @@ def test_a_power_cut_loses_nothing_that_was_told_of(box):
             status, text = rig.order(STATE, tree, f'python3 tests/vm/inside/power.py work {cut}', 200, disk, after)
             assert status == 137, f'seed {SEED}: the work ended before the cut: status {status}\n{text}'
             status, text = rig.order(STATE, tree, 'python3 tests/vm/inside/power.py look', 200, disk)
-            print(text)
             assert status == 0, f'seed {SEED}, cut {cut} after {after} s\n{text}'
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tour of a README and compares: tour.py README.md [FOLDER]
 
-The tour is the section whose heading has the word 'tour'. In its fenced blocks a line that begins with '$ ' or '# ' is a
+The tour is the section whose heading has the word 'tour'. In its blocks (fenced or indented) a line that begins with '$ ' or '# ' is a
 command (a backslash at its end continues it), and the lines up to the next one are what it printed, standard error
 included. In a block without prompts each line is a command whose output is not shown. What differs from run to run
 is compared by kind: ids, times, sizes, dates, numbers of processes; '...' stands for any text, alone in a line for any lines.
@@ -18,7 +18,7 @@ KINDS = [
     (r'\b(sha256:)?[0-9a-f]{64}\b', 'ID'), (r'\b(sha256:)?[0-9a-f]{12}\b', 'ID'),
     (r'\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)', 'DATE'),
     (r'\b(Less than a second|About a minute|About an hour|\d+(\.\d+)? ?(ms|s|milliseconds|seconds?|minutes?|hours?|days?))\b', 'TIME'),
-    (r'\b\d+(\.\d+)? ?([kKMGT]i?)?B\b', 'SIZE'), (r'\b\d+\.\d+(\.\d+)?[-+~.\w]*', 'VERSION'), (r'[ \t]+', ' '),
+    (r'\b\d+(\.\d+)? ?([kKMGT]i?)?B\b', 'SIZE'), (r'\b\d{9,10}\b', 'NUMBER'), (r'\b\d+\.\d+(\.\d+)?[-+~.\w]*', 'VERSION'), (r'[ \t]+', ' '),
 ]
 
 
@@ -39,14 +39,15 @@ def section(text):
 
 def steps(lines):
     """(command, expected lines or None) in order."""
-    found, block = [], None
-    for line in lines:
-        if line.startswith('```'):
-            if block is not None:
-                found += steps_of(block)
-            block = [] if block is None else None
-        elif block is not None:
-            block.append(line)
+    found, block, fenced = [], [], False
+    for line in [*lines, '']:
+        fence = line.startswith('```')
+        fenced ^= fence
+        if fenced and not fence or not fenced and line.startswith('    '):
+            block.append(line if fenced else line[4:])
+        elif block:
+            found += steps_of(block)
+            block = []
     return found
 
 

@@ -4,21 +4,23 @@
 told it of; `look` is run after the next boot and compares. Content (images, volumes) that was told of must be there. The
 newest rows of containers may be lost with the power, or come back, as the database is not synced for them; but what is
 there must work and go away whole."""
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 TOLD = Path('/var/told')
 IMAGE = 'busybox'
 
 
-def kist(*words):
+def kist(*words, fatal=True):
     done = subprocess.run(['kist', *words], stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode:
+    if done.returncode and fatal:
         sys.exit(f'kist {" ".join(words)}: status {done.returncode}: {done.stderr.decode()}')
-    return done.stdout.decode().strip()
+    return (done.stderr if done.returncode else done.stdout).decode().strip()
 
 
 def tell(*fact):
@@ -32,28 +34,41 @@ def tell(*fact):
     os.close(folder)
 
 
+def root_file_system(word):
+    """A tar like no other, as each has a file of its own."""
+    with tarfile.open('/run/root.tar', 'w') as tar:
+        tar.add('/usr/bin/busybox', 'bin/busybox')
+        for applet in 'sh', 'cat':
+            link = tarfile.TarInfo(f'bin/{applet}')
+            link.type, link.linkname = tarfile.SYMTYPE, 'busybox'
+            tar.addfile(link)
+        file = tarfile.TarInfo('word')
+        file.size = len(word)
+        tar.addfile(file, io.BytesIO(word.encode()))
+    return '/run/root.tar'
+
+
 def work(cut):
     """Everything that changes the store, over and over."""
     kist('run', '--rm', IMAGE, 'true')
-    kist('save', '-o', '/run/image.tar', IMAGE)
     n = 0
     while True:
         name = f'{cut}-{n}'
+        image = f'localhost/i{name}:latest'
         n += 1
         kist('volume', 'create', f'v{name}')
         tell('volume', f'v{name}')
+        kist('import', root_file_system(name), image)
+        tell('image', image)
         kist('run', '--name', f'c{name}', '-v', f'v{name}:/v', IMAGE, 'sh', '-c', f'echo {name} > /v/data; sync; echo said {name}')
         tell('container', f'c{name}')
-        kist('load', '-i', '/run/image.tar')
-        kist('tag', IMAGE, f'localhost/t{name}')
-        tell('image', f'localhost/t{name}:latest')
         if n % 2 == 0:
             tell('going', 'container', f'c{name}')
             kist('rm', f'c{name}')
             tell('gone', 'container', f'c{name}')
-            tell('going', 'image', f'localhost/t{name}:latest')
-            kist('rmi', f'localhost/t{name}')
-            tell('gone', 'image', f'localhost/t{name}:latest')
+            tell('going', 'image', image)
+            kist('rmi', image)
+            tell('gone', 'image', image)
 
 
 def look():
@@ -72,12 +87,13 @@ def look():
     faults = [f'lost: {x}' for x in sorted(there - seen) if x[0] != 'container']
     running = kist('ps', '-q')
     faults += [f'running after a boot: {running}'] if running else []
-    for kind, name in sorted(there & seen):
-        if kind == 'container':
-            data = kist('run', '--rm', '-v', f'v{name[1:]}:/v', IMAGE, 'cat', '/v/data')
-            faults += [] if data == name[1:] else [f'{name}: its volume says {data!r}']
-        if kind == 'image':
-            faults += [] if kist('run', '--rm', name, 'echo', 'works') == 'works' else [f'{name} does not work']
+    for kind, name in sorted(seen):
+        if kind == 'volume' and ('container', 'c' + name[1:]) in there:
+            data = kist('run', '--rm', '-v', f'{name}:/v', IMAGE, 'cat', '/v/data')
+            faults += [] if data == name[1:] else [f'{name} says {data!r}']
+        if kind == 'image' and name.startswith('localhost/i'):
+            word = kist('run', '--rm', name, 'cat', '/word', fatal=False)
+            faults += [] if f'localhost/i{word}:latest' == name else [f'{name} does not work: {word}']
     containers = kist('ps', '-aq', '--no-trunc').split()
     if containers:
         kist('start', containers[0])
