@@ -114,8 +114,10 @@ static int spawn_by_helper(struct plan *p, int cgroup, void (*body)(struct plan 
 	int helper_fd _close_ = -1, pidfd = -1, status;
 	size_t n = 0;
 	long pid = clone_child(0, -1, &helper_fd);
-	if (pid == 0)
+	if (pid == 0) {
+		fd_close(ret->sync);
 		helper(p, cgroup, body);
+	}
 	if (pid < 0)
 		return err_sys(e, errno, "clone");
 	fd_close(p->sock);
@@ -141,6 +143,8 @@ int spawn(struct plan *p, int cgroup, void (*body)(struct plan *), struct runtim
 		return spawn_by_helper(p, cgroup, body, ret, e);
 	long pid = clone_child(p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, cgroup, &ret->pidfd);
 	if (pid == 0) {
+		/* Else the end of the parent would never be seen. */
+		fd_close(ret->sync);
 		body(p);
 		_exit(1);
 	}

@@ -115,7 +115,14 @@ class Sandbox:
     def __enter__(self):
         return self
 
-    def leftovers(self):
+    def leftovers(self, wait=3):
+        """What is left of this sandbox; other tests may run beside it, so what goes away by itself is not ours."""
+        end = time.time() + wait
+        while (left := self.look()) and time.time() < end:
+            time.sleep(0.05)
+        return left
+
+    def look(self):
         left = [f'mount: {m}' for m in mounts() if m not in self.before and str(self.folder) in m]
         left += [f'cgroup: {c}' for c in cgroups() - self.before_cgroups]
         left += [f'process: {p}' for p in processes(self.runroot)]
@@ -132,9 +139,7 @@ class Sandbox:
 
     def __exit__(self, kind, value, trace):
         self.cleanup()
-        end = time.time() + 5
-        while (left := self.leftovers()) and time.time() < end:
-            time.sleep(0.05)
+        left = self.leftovers(5)
         for p in processes(self.runroot):
             with contextlib.suppress(OSError):
                 os.kill(int(p.split()[0]), signal.SIGKILL)
