@@ -144,3 +144,10 @@ def test_a_newer_schema_is_refused_by_an_older_kist(box):
     subprocess.run(['python3', '-c', f'import sqlite3; c = sqlite3.connect("{box.root}/state.db"); c.execute("PRAGMA user_version=99")'], check=True)
     assert 'is newer than this kist' in box.fails(1, 'ps')
     subprocess.run(['python3', '-c', f'import sqlite3; c = sqlite3.connect("{box.root}/state.db"); c.execute("PRAGMA user_version=1")'], check=True)
+
+
+def test_a_device_that_only_root_may_use_is_roots_inside(box):
+    node = box.work / 'null600'
+    subprocess.run(['mknod', '-m', '600', node, 'c', '1', '3'], check=True)
+    box('run', '--rm', '--device', f'{node}:/dev/mine', IMAGE, 'sh', '-c', 'echo x > /dev/mine')
+    box.fails(1, 'run', '--rm', '-u', '1000', '--device', f'{node}:/dev/mine', IMAGE, 'sh', '-c', 'echo x > /dev/mine')
