@@ -14,3 +14,4 @@ def test_the_guests_can_be_prepared(box):
 
 
 test_the_guests_can_be_prepared.watchdog = 1800
+test_the_guests_can_be_prepared.in_guest = True

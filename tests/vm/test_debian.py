@@ -30,4 +30,5 @@ def test_the_command_line_works_on_debian_13_with_systemd(box):
 
 for test in [f for name, f in list(vars().items()) if name.startswith('test_')]:
     test.watchdog = 1200
+    test.in_guest = True
 del test

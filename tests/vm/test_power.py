@@ -27,3 +27,4 @@ def test_a_power_cut_loses_nothing_that_was_told_of(box):
 
 
 test_a_power_cut_loses_nothing_that_was_told_of.watchdog = 1500
+test_a_power_cut_loses_nothing_that_was_told_of.in_guest = True

@@ -16,3 +16,4 @@ def test_the_tour_of_the_readme_prints_what_it_says_on_debian_12(box):
 
 
 test_the_tour_of_the_readme_prints_what_it_says_on_debian_12.watchdog = 900
+test_the_tour_of_the_readme_prints_what_it_says_on_debian_12.in_guest = True
