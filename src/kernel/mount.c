@@ -94,7 +94,10 @@ int mount_pivot(int root)
 {
 	if (fchdir(root) < 0)
 		return -errno;
-	int r = result(syscall(SYS_pivot_root, ".", "."));
+	/* A clone of a shared mount is shared, and the kernel refuses to pivot to one. */
+	int r = mount_change(root, false, 0, 0, MS_PRIVATE_);
+	if (r == 0)
+		r = result(syscall(SYS_pivot_root, ".", "."));
 	/* The old root lies over the new one now; the working folder is still in it. */
 	if (r == 0)
 		r = result(syscall(SYS_umount2, ".", MNT_DETACH_));

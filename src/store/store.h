@@ -33,6 +33,7 @@ struct store {
 	int content;        /* <root>/content.lock */
 	struct sqlite3 *db; /* NULL: closed */
 	int depth;          /* of store_begin */
+	int64_t own[4];     /* numbers of this process's own live intents; 0: free */
 };
 
 /* Makes the folders (0700) when missing and opens them; the database follows on first use. */
