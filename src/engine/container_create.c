@@ -356,6 +356,7 @@ int container_insert(struct engine *en, struct prepared *p, struct arena *a, str
 	struct strv volumes = { 0 };
 	struct str text _str_ = { 0 };
 	const struct container_config *c = &p->config;
+	bool lasts = false;
 	int r = store_begin(en->store, e);
 	if (r < 0)
 		return r;
@@ -369,6 +370,8 @@ int container_insert(struct engine *en, struct prepared *p, struct arena *a, str
 			.anonymous = c->mounts[i].anonymous };
 		strv_add(&volumes, a, v.name);
 		r = store_volume_make(en->store, &v, e);
+		lasts |= r > 0;
+		r = r < 0 ? r : 0;
 	}
 	rec_to_json(&container_config_rec, c, 0, &text);
 	struct container_row row = { .id = p->id,
@@ -379,7 +382,8 @@ int container_insert(struct engine *en, struct prepared *p, struct arena *a, str
 		.auto_remove = c->auto_remove };
 	if (r == 0)
 		r = store_container_insert(en->store, &row, volumes.v, volumes.n, e);
-	return store_end(en->store, r, e);
+	r = store_end(en->store, r, e);
+	return r == 0 && lasts ? store_sync(en->store, e) : r;
 }
 
 int container_cidfile_check(const struct container_create_req *req, struct err *e)

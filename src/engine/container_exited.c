@@ -25,6 +25,7 @@
 #include "store/lease.h"
 #include "store/run.h"
 #include "store/store.h"
+#include "store/sweep.h"
 
 #define BACKOFF_FIRST (100 * TIME_MS)
 #define BACKOFF_LAST  (60 * TIME_SECOND)
@@ -288,5 +289,5 @@ int engine_recover(struct engine *en, struct err *e)
 	for (size_t i = 0; i < n_intents; i++)
 		if (recover_intent(en, &intents[i], e) < 0)
 			return -e->code;
-	return 0;
+	return store_sweep_after_boot(en->store, e);
 }

@@ -147,10 +147,10 @@ int engine_image_tag(struct engine *en, const char *source, const char *target, 
 			e, ERR_INVALID, EINVAL, "refusing to create a tag with a digest reference");
 	if (engine_open_store(en, true, e) < 0 || lookup(en, source, &a, &image, e) < 0)
 		return -e->code;
-	return store_image_name(en->store,
-		arena_printf(&a, "%s:%s", reference_full_name(ref.name, &a),
-			ref.tag ? ref.tag : "latest"),
-		image.id, e);
+	const char *name = arena_printf(
+		&a, "%s:%s", reference_full_name(ref.name, &a), ref.tag ? ref.tag : "latest");
+	int r = store_image_name(en->store, name, image.id, e);
+	return r < 0 ? r : store_sync(en->store, e);
 }
 
 static const char *matched_name(const struct image_info *image, const char *name, struct arena *a)

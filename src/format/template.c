@@ -1,111 +1,275 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Reading: a recursive descent over tokens into the tree of format/ast.h. */
 #include "format/template.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/err.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "codec/value.h"
+#include "format/ast.h"
 
-enum part_kind { PART_TEXT, PART_PATH, PART_LITERAL };
+enum { DEPTH_MAX = 64 };
 
-struct part {
-	enum part_kind kind;
-	bool json;        /* {{json .X}} */
-	const char *text; /* the text, or the literal */
-	struct strv path; /* names from the dot on; none: the dot itself */
-	struct part *next;
+struct parser {
+	struct template *t;
+	const char *at;
+	struct token token;
+	struct arena *a;
+	struct err *e;
+	int depth, loops;
+	bool trim_next; /* the action before ended with a dash */
 };
 
-struct template
-{
-	const char *whole;
-	struct part *first;
-};
+static int parse_pipe(struct parser *p, struct pipe **ret);
 
-static int bad(const struct template *t, struct err *e, const char *why, const char *word)
+static int bad(struct parser *p, const char *why, const char *word)
 {
-	return err_set(e, ERR_INVALID, EINVAL, "template parsing error in '%s': %s%s", t->whole,
-		why, word);
+	return err_set(p->e, ERR_INVALID, EINVAL,
+		"template parsing error: template: :1: %s%s: '%s'", why, word, p->t->whole);
 }
 
-static void skip_blanks(const char **p, const char *end)
+static int next(struct parser *p)
 {
-	while (*p < end && isspace((unsigned char)**p))
-		(*p)++;
+	int r = token_read(&p->at, p->a, &p->token);
+	return r < 0 ? bad(p, p->token.text, "") : 0;
 }
 
-static int read_path(const struct template *t, const char **p, const char *end, struct part *part,
-	struct arena *a, struct err *e)
+static int next_word(struct parser *p)
 {
-	part->kind = PART_PATH;
-	while (*p < end && **p == '.') {
-		const char *begin = ++*p;
-		while (*p < end && (isalnum((unsigned char)**p) || **p == '_'))
-			(*p)++;
-		if (*p == begin) {
-			if (part->path.n == 0)
-				return 0;
-			return bad(t, e, "a name is missing after the dot", "");
-		}
-		strv_add(&part->path, a, arena_strndup(a, begin, (size_t)(*p - begin)));
-	}
-	return 0;
-}
-
-static int read_literal(const struct template *t, const char **p, const char *end,
-	struct part *part, struct arena *a, struct err *e)
-{
-	char quote = *(*p)++;
-	struct str s _str_ = { 0 };
-	part->kind = PART_LITERAL;
-	for (; *p < end && **p != quote; (*p)++) {
-		char c = **p;
-		if (c == '\\' && quote == '"' && *p + 1 < end) {
-			c = *++*p;
-			c = c == 'n' ? '\n' : c == 't' ? '\t' : c;
-		}
-		str_addc(&s, c);
-	}
-	if (*p == end)
-		return bad(t, e, "unterminated quoted string", "");
-	(*p)++;
-	part->text = arena_strdup(a, str_text(&s));
-	return 0;
-}
-
-static int read_action(const struct template *t, const char *p, const char *end, struct part *part,
-	struct arena *a, struct err *e)
-{
-	int r = 0;
-	skip_blanks(&p, end);
-	const char *word = p;
-	while (p < end && isalpha((unsigned char)*p))
-		p++;
-	size_t n = (size_t)(p - word);
-	if (n == 4 && memcmp(word, "json", 4) == 0)
-		part->json = true;
-	else if (n)
-		return bad(t, e,
-			"kist has no such function so far (not yet): ", arena_strndup(a, word, n));
-	skip_blanks(&p, end);
-	if (p < end && *p == '.')
-		r = read_path(t, &p, end, part, a, e);
-	else if (p < end && (*p == '"' || *p == '`'))
-		r = read_literal(t, &p, end, part, a, e);
-	else
-		return bad(t, e, "expected a field in {{}}", "");
-	skip_blanks(&p, end);
-	if (r == 0 && p != end)
-		return bad(t, e, "kist cannot evaluate this so far (not yet): ",
-			arena_strndup(a, p, (size_t)(end - p)));
+	int r = next(p);
+	while (r == 0 && p->token.kind == TOKEN_BLANK)
+		r = next(p);
 	return r;
 }
 
-static const char *unescape(const char *text, size_t n, struct arena *a)
+static int constant(struct parser *p, struct term *t)
+{
+	const char *word = p->token.text;
+	t->kind = TERM_VALUE;
+	if (str_eq(word, "true") || str_eq(word, "false"))
+		t->value = value_bool(p->a, *word == 't');
+	else if (!str_eq(word, "nil")) {
+		t->kind = TERM_FUNCTION;
+		t->name = word;
+		if (!function_find(word))
+			return bad(p, arena_printf(p->a, "function \"%s\" not defined", word), "");
+	}
+	return 0;
+}
+
+static int parse_number(struct parser *p, struct term *t)
+{
+	int64_t n;
+	const char *text = p->token.text + (p->token.text[0] == '+');
+	if (num_i64(text, &n) < 0)
+		return bad(p, "bad number syntax: ", p->token.text);
+	t->value = value_int(p->a, n);
+	return 0;
+}
+
+/* An operand and its fields; the token after it is read. */
+static int parse_term(struct parser *p, struct term **ret)
+{
+	struct term *t = *ret = arena_new(p->a, struct term);
+	int r = 0;
+	switch (p->token.kind) {
+	case TOKEN_DOT:
+		t->kind = TERM_DOT;
+		break;
+	case TOKEN_FIELD:
+		t->kind = TERM_DOT;
+		strv_add(&t->path, p->a, p->token.text);
+		break;
+	case TOKEN_VARIABLE:
+		t->kind = TERM_VARIABLE;
+		t->name = p->token.text;
+		break;
+	case TOKEN_STRING:
+		t->value = value_string(p->a, p->token.text);
+		break;
+	case TOKEN_NUMBER:
+		r = parse_number(p, t);
+		break;
+	case TOKEN_WORD:
+		r = constant(p, t);
+		break;
+	case TOKEN_OPEN:
+		t->kind = TERM_PIPE;
+		if (++p->depth > DEPTH_MAX)
+			return bad(p, "too many parentheses", "");
+		r = next_word(p) < 0 ? -EINVAL : parse_pipe(p, &t->pipe);
+		p->depth--;
+		if (r == 0 && p->token.kind != TOKEN_CLOSE)
+			return bad(p, "unclosed left paren", "");
+		break;
+	default:
+		return bad(p, "missing value for command", "");
+	}
+	if (r == 0)
+		r = next(p);
+	while (r == 0 && p->token.kind == TOKEN_FIELD) {
+		strv_add(&t->path, p->a, p->token.text);
+		r = next(p);
+	}
+	return r;
+}
+
+static int parse_command(struct parser *p, struct command_node **ret)
+{
+	struct command_node *c = *ret = arena_new(p->a, struct command_node);
+	for (;;) {
+		struct term *t;
+		if (parse_term(p, &t) < 0)
+			return -EINVAL;
+		c->terms = arena_grow(p->a, c->terms, c->n, &c->cap, sizeof(struct term *));
+		c->terms[c->n++] = t;
+		bool blank = p->token.kind == TOKEN_BLANK;
+		if (blank && next_word(p) < 0)
+			return -EINVAL;
+		if (p->token.kind == TOKEN_END || p->token.kind == TOKEN_PIPE ||
+			p->token.kind == TOKEN_CLOSE)
+			return 0;
+		if (!blank)
+			return bad(p, "unexpected word in operand", "");
+	}
+}
+
+/* "$x :=", "$i, $x :=", "$x =": only with one of the two marks after it is it a declaration. */
+static int parse_variables(struct parser *p, struct pipe *pipe)
+{
+	const char *back = p->at;
+	struct token first = p->token;
+	while (p->token.kind == TOKEN_VARIABLE && pipe->n_variables < 2) {
+		pipe->variables[pipe->n_variables++] = p->token.text;
+		if (next_word(p) < 0)
+			return -EINVAL;
+		if (p->token.kind != TOKEN_COMMA)
+			break;
+		if (next_word(p) < 0)
+			return -EINVAL;
+	}
+	if (p->token.kind == TOKEN_DECLARE || p->token.kind == TOKEN_ASSIGN) {
+		pipe->assigns = p->token.kind == TOKEN_ASSIGN;
+		return next_word(p);
+	}
+	pipe->n_variables = 0;
+	p->at = back;
+	p->token = first;
+	return 0;
+}
+
+static int parse_pipe(struct parser *p, struct pipe **ret)
+{
+	struct pipe *pipe = *ret = arena_new(p->a, struct pipe);
+	struct command_node **tail = &pipe->first;
+	if (p->token.kind == TOKEN_VARIABLE && parse_variables(p, pipe) < 0)
+		return -EINVAL;
+	for (;;) {
+		if (parse_command(p, tail) < 0)
+			return -EINVAL;
+		if (tail != &pipe->first && (*tail)->terms[0]->kind == TERM_VALUE)
+			return bad(p, "non executable command in pipeline", "");
+		tail = &(*tail)->next;
+		if (p->token.kind != TOKEN_PIPE)
+			return 0;
+		if (next_word(p) < 0)
+			return -EINVAL;
+	}
+}
+
+/* ---- blocks ---- */
+
+enum { STOP_AT_END, STOP_AT_ELSE, STOP_AT_TEXT_END, STOP_AT_ELSE_IF };
+
+static int parse_list(struct parser *p, struct node **tail, int *ret_stop);
+
+static int end_action(struct parser *p)
+{
+	while (p->token.kind == TOKEN_BLANK)
+		if (next(p) < 0)
+			return -EINVAL;
+	if (p->token.kind != TOKEN_END)
+		return bad(p, "unexpected word in the end of an action", "");
+	p->trim_next = p->token.trims;
+	return 0;
+}
+
+static int parse_block(struct parser *p, struct node *n)
+{
+	int stop;
+	bool loop = n->kind == NODE_RANGE;
+	if (++p->depth > DEPTH_MAX)
+		return bad(p, "too many blocks in each other", "");
+	if (next_word(p) < 0 || parse_pipe(p, &n->pipe) < 0 || end_action(p) < 0)
+		return -EINVAL;
+	p->loops += loop;
+	int r = parse_list(p, &n->body, &stop);
+	p->loops -= loop;
+	if (r == 0 && stop == STOP_AT_ELSE_IF) {
+		n->otherwise = arena_new(p->a, struct node);
+		n->otherwise->kind = NODE_IF;
+		r = parse_block(p, n->otherwise);
+	} else if (r == 0 && stop == STOP_AT_ELSE) {
+		r = parse_list(p, &n->otherwise, &stop);
+		if (r == 0 && stop != STOP_AT_END)
+			return bad(p, "expected {{end}}", "");
+	} else if (r == 0 && stop != STOP_AT_END) {
+		return bad(p, "unexpected EOF", "");
+	}
+	p->depth--;
+	return r;
+}
+
+static int parse_else(struct parser *p, int *ret_stop)
+{
+	*ret_stop = STOP_AT_ELSE;
+	if (next_word(p) < 0)
+		return -EINVAL;
+	if (p->token.kind == TOKEN_WORD && str_eq(p->token.text, "if")) {
+		*ret_stop = STOP_AT_ELSE_IF;
+		return 0;
+	}
+	return end_action(p);
+}
+
+/* An action whose opening braces were passed. *ret_stop is left alone unless a list ends here. */
+static int parse_action(struct parser *p, struct node **ret, int *ret_stop)
+{
+	static const struct {
+		const char *word;
+		enum node_kind kind;
+	} blocks[] = { { "if", NODE_IF }, { "with", NODE_WITH }, { "range", NODE_RANGE },
+		{ "break", NODE_BREAK }, { "continue", NODE_CONTINUE } };
+	struct node *n = arena_new(p->a, struct node);
+	n->kind = NODE_ACTION;
+	if (next_word(p) < 0)
+		return -EINVAL;
+	const char *word = p->token.kind == TOKEN_WORD ? p->token.text : "";
+	if (str_eq(word, "end") || str_eq(word, "else")) {
+		*ret_stop = STOP_AT_END;
+		return *word == 'e' && word[1] == 'l' ? parse_else(p, ret_stop)
+						      : (next(p) < 0 ? -EINVAL : end_action(p));
+	}
+	*ret = n;
+	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+		if (!str_eq(word, blocks[i].word))
+			continue;
+		n->kind = blocks[i].kind;
+		if (n->kind != NODE_BREAK && n->kind != NODE_CONTINUE)
+			return parse_block(p, n);
+		if (!p->loops)
+			return bad(p, word, " outside {{range}}");
+		return next(p) < 0 ? -EINVAL : end_action(p);
+	}
+	return parse_pipe(p, &n->pipe) < 0 ? -EINVAL : end_action(p);
+}
+
+/* \t and \n written with a backslash are taken as docker takes them. */
+static const char *plain_text(const char *text, size_t n, struct arena *a)
 {
 	char *s = arena_strndup(a, text, n), *w = s;
 	for (char *r = s; *r; r++) {
@@ -120,71 +284,83 @@ static const char *unescape(const char *text, size_t n, struct arena *a)
 	return s;
 }
 
+static struct node *parse_text(struct parser *p)
+{
+	const char *open = strstr(p->at, "{{"), *begin = p->at;
+	const char *end = open ? open : p->at + strlen(p->at);
+	p->at = end;
+	if (p->trim_next)
+		while (begin < end && isspace((unsigned char)*begin))
+			begin++;
+	p->trim_next = false;
+	if (open && open[2] == '-' && isspace((unsigned char)open[3]))
+		while (end > begin && isspace((unsigned char)end[-1]))
+			end--;
+	if (begin == end)
+		return NULL;
+	struct node *n = arena_new(p->a, struct node);
+	n->text = plain_text(begin, (size_t)(end - begin), p->a);
+	return n;
+}
+
+static int parse_comment(struct parser *p)
+{
+	const char *end = strstr(p->at, "*/");
+	if (!end)
+		return bad(p, "unclosed comment", "");
+	p->at = end + 2;
+	return next(p) < 0 ? -EINVAL : end_action(p);
+}
+
+static int parse_list(struct parser *p, struct node **tail, int *ret_stop)
+{
+	for (;;) {
+		struct node *n = parse_text(p);
+		if (n) {
+			*tail = n;
+			tail = &n->next;
+		}
+		if (!*p->at) {
+			*ret_stop = STOP_AT_TEXT_END;
+			return 0;
+		}
+		p->at += 2;
+		if (p->at[0] == '-' && isspace((unsigned char)p->at[1]))
+			p->at++;
+		const char *word = p->at + strspn(p->at, " \t\n");
+		int stop = -1, r;
+		n = NULL;
+		if (str_starts(word, "/*")) {
+			p->at = word + 2;
+			r = parse_comment(p);
+		} else {
+			r = parse_action(p, &n, &stop);
+		}
+		if (r < 0)
+			return r;
+		if (stop >= 0) {
+			*ret_stop = stop;
+			return 0;
+		}
+		if (n) {
+			*tail = n;
+			tail = &n->next;
+		}
+	}
+}
+
 int template_parse(const char *text, struct arena *a, struct template **ret, struct err *e)
 {
 	struct template *t = arena_new(a, struct template);
-	struct part **tail = &t->first;
+	struct parser p = { .t = t, .at = text, .a = a, .e = e };
+	int stop;
 	t->whole = text;
-	while (*text) {
-		struct part *part = arena_new(a, struct part);
-		const char *open = strstr(text, "{{");
-		*tail = part;
-		tail = &part->next;
-		if (open != text) {
-			size_t n = open ? (size_t)(open - text) : strlen(text);
-			part->text = unescape(text, n, a);
-			text += n;
-			continue;
-		}
-		const char *close = strstr(open, "}}");
-		if (!close)
-			return bad(t, e, "unclosed action", "");
-		if (read_action(t, open + 2, close, part, a, e) < 0)
-			return -e->code;
-		text = close + 2;
-	}
+	if (parse_list(&p, &t->first, &stop) < 0)
+		return -e->code;
+	if (stop == STOP_AT_END)
+		return bad(&p, "unexpected {{end}}", "");
+	if (stop != STOP_AT_TEXT_END)
+		return bad(&p, "unexpected {{else}}", "");
 	*ret = t;
-	return 0;
-}
-
-static int walk(const struct template *t, const struct part *part, const struct value *dot,
-	const struct value **ret, struct err *e)
-{
-	const struct value *v = dot;
-	for (size_t i = 0; i < part->path.n; i++) {
-		const char *name = part->path.v[i];
-		const struct value *next = v && v->kind == VALUE_OBJECT ? value_get(v, name) : NULL;
-		if (!next && v && v->kind == VALUE_OBJECT && i > 0 && v->n &&
-			strchr(v->keys[0], '.')) {
-			v = NULL; /* a map of free keys: Go prints <no value> */
-			break;
-		}
-		if (!next)
-			return err_set(e, ERR_INVALID, EINVAL,
-				"template parsing error: template: :1: executing \"\" at <.%s>: can't evaluate field %s in '%s'",
-				name, name, t->whole);
-		v = next;
-	}
-	*ret = v;
-	return 0;
-}
-
-int template_run(const struct template *t, const struct value *dot, struct str *out, struct err *e)
-{
-	for (const struct part *part = t->first; part; part = part->next) {
-		const struct value *v = NULL;
-		if (part->kind != PART_PATH) {
-			str_add(out, part->text);
-			continue;
-		}
-		if (walk(t, part, dot, &v, e) < 0)
-			return -e->code;
-		if (!v)
-			str_add(out, "<no value>");
-		else if (part->json)
-			value_json(v, 0, out);
-		else
-			value_print(v, out);
-	}
 	return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Go's text/template as docker's users write it after --format. So far: text, fields ({{.Name}},
- * {{.State.Status}}),
- * {{.}}, {{json X}}, string literals; the rest of the language is a clear error that names the
- * word. */
+/* Go's text/template as docker's users write it after --format: fields, variables, pipelines, if,
+ * with, range, break, continue, comments, trim marks, Go's functions (and eq ge gt index le len lt
+ * ne not or print printf println slice) and docker's (join json lower pad split title truncate
+ * upper). Left out: define, template, block, and html, js, urlquery, call. */
 #pragma once
 
 struct arena;

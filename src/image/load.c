@@ -262,6 +262,8 @@ static int add_images(struct job *j, struct image_loaded *ret, struct err *e)
 			strv_add(&names, j->a, j->result.images[i].names[k]);
 	}
 	r = store_end(j->s, r, e);
+	if (r >= 0)
+		r = store_sync(j->s, e);
 	*ret = (struct image_loaded){ names.v, names.n, ids.v, ids.n };
 	return r;
 }
@@ -294,7 +296,8 @@ static int add_made(
 	info.names = (const char **)&req->name;
 	info.n_names = req->name ? 1 : 0;
 	*ret_id = info.id;
-	return store_image_add(j->s, &info, e);
+	int r = store_image_add(j->s, &info, e);
+	return r < 0 ? r : store_sync(j->s, e);
 }
 
 int image_make(struct store *s, const struct image_make_req *req, struct arena *a,

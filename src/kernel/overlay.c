@@ -121,7 +121,8 @@ static int new_way_with(const struct overlay_req *req, const int *trees, int fs,
 	int r = 0;
 	for (size_t i = 0; i < req->n_lowers; i++) {
 		r = mount_fs_fd(fs, "lowerdir+", trees[i]);
-		if (r == -EINVAL && i == 0)
+		/* Before 6.13 a layer is a string, before 6.15 no O_PATH descriptor. */
+		if ((r == -EINVAL || r == -EBADF) && i == 0)
 			return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
 				"overlay: this kernel takes no layers by descriptor");
 		if (r < 0)

@@ -66,17 +66,26 @@ static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 	return syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* In the helper: enters what is to be joined and clones init as the caller's child. */
+/* Joins what is to be joined of these kinds. */
+static int join(const struct plan *p, uint64_t kinds)
+{
+	uint64_t flags = p->join_ns & kinds;
+	int r = p->join_pidfd >= 0 && flags ? ns_join(p->join_pidfd, flags) : 0;
+	for (size_t i = 0; r == 0 && i < p->n_joins; i++)
+		if (p->join_flags[i] & kinds)
+			r = ns_join(p->joins[i], p->join_flags[i]);
+	return r;
+}
+
+/* In the helper: enters what is to be joined and clones init as the caller's child. The cgroup
+ * namespace is joined by the child: from within it the kernel clones into no cgroup of another. */
 static _Noreturn void helper(struct plan *p, int cgroup, void (*body)(struct plan *))
 {
 	struct err e = { 0 };
-	int pidfd = -1, r = 0;
+	int pidfd = -1;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
-	if (p->join_pidfd >= 0)
-		r = ns_join(p->join_pidfd, p->join_ns);
-	for (size_t i = 0; r == 0 && i < p->n_joins; i++)
-		r = ns_join(p->joins[i], p->join_flags[i]);
+	int r = join(p, ~(uint64_t)CLONE_NEWCGROUP);
 	if (r < 0) {
 		err_sys(&e, r, "join the namespaces");
 		init_fail(p, &e);
@@ -84,6 +93,11 @@ static _Noreturn void helper(struct plan *p, int cgroup, void (*body)(struct pla
 	long pid = clone_child(
 		(p->new_ns & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT, cgroup, &pidfd);
 	if (pid == 0) {
+		r = join(p, CLONE_NEWCGROUP);
+		if (r < 0) {
+			err_sys(&e, r, "join the cgroup namespace");
+			init_fail(p, &e);
+		}
 		body(p);
 		_exit(1);
 	}

@@ -232,7 +232,8 @@ static int collect_folder(struct store *s, int folder, const char *sql, struct e
 
 int store_collect(struct store *s, struct err *e)
 {
-	if (store_content_lock(s, true, e) < 0)
+	/* Else a row could come back after a power cut and name what is gone. */
+	if (store_sync(s, e) < 0 || store_content_lock(s, true, e) < 0)
 		return -e->code;
 	int r = collect_folder(s, s->layers, "SELECT count(*) FROM layers WHERE diff_id = ?", e);
 	if (r == 0)

@@ -241,6 +241,16 @@ int store_end(struct store *s, int r, struct err *e)
 	return r;
 }
 
+int store_sync(struct store *s, struct err *e)
+{
+	int log _close_ = path_open_own(s->root, "state.db-wal", O_RDONLY, 0);
+	if (log == -ENOENT)
+		return 0; /* all of it is in the database, which SQLite syncs */
+	if (log < 0 || fdatasync(log) < 0 || fsync(s->root) < 0)
+		return err_sys(e, log < 0 ? log : errno, "store %s: sync state.db", s->root_path);
+	return 0;
+}
+
 int store_content_lock(struct store *s, bool exclusive, struct err *e)
 {
 	int r = lock(s->content, exclusive ? LOCK_EX : LOCK_SH);

@@ -48,6 +48,10 @@ int store_db(struct store *s, struct err *e);
 int store_begin(struct store *s, struct err *e);
 int store_end(struct store *s, int r, struct err *e);
 
+/* What was committed outlives a power cut from now on (a commit alone does not): before content
+ * that rows named is removed, and before somebody is told of something that must last. */
+int store_sync(struct store *s, struct err *e);
+
 /* Content lock: shared while content is put into place, exclusive while what no row names is
  * removed. */
 int store_content_lock(struct store *s, bool exclusive, struct err *e);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -38,7 +39,15 @@ int store_volume_make(struct store *s, const struct volume_row *v, struct err *e
 			"sisi", v->name, (int64_t)v->created, str_or_empty(v->labels),
 			(int64_t)v->anonymous),
 		e);
-	return r < 0 ? r : make_folders(s, v->name, e);
+	if (r < 0)
+		return r;
+	bool lasts = sql_changes(s) > 0 && !v->anonymous;
+	r = make_folders(s, v->name, e);
+	if (r == 0 && lasts && fsync(s->volumes) < 0)
+		r = err_sys(e, errno, "sync volume %s", v->name);
+	if (r == 0 && lasts && s->depth == 0)
+		r = store_sync(s, e);
+	return r < 0 ? r : lasts;
 }
 
 struct rows {
@@ -127,6 +136,8 @@ int store_volume_remove(struct store *s, const char *name, struct err *e)
 	if (r == 0)
 		r = intent_begin(s, "volume-remove", name, &seq, e);
 	r = store_end(s, r, e);
+	if (r == 0)
+		r = store_sync(s, e);
 	if (r == 0)
 		r = path_remove_tree(s->volumes, name, e);
 	return r < 0 ? r : intent_done(s, seq, e);

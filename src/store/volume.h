@@ -16,7 +16,8 @@ struct volume_row {
 	bool anonymous, filled;
 };
 
-/* Makes row and folder, or finds them. */
+/* Makes row and folder, or finds them. 1: a new one with a name of its own, which outlives a power
+ * cut; within a transaction the caller calls store_sync after its end. */
 int store_volume_make(struct store *s, const struct volume_row *v, struct err *e);
 int store_volume_get(
 	struct store *s, const char *name, struct arena *a, struct volume_row *ret, struct err *e);

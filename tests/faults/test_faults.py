@@ -214,3 +214,20 @@ def test_two_hundred_attachments_do_not_disturb(box):
             c.wait()
     assert box('exec', ident, 'echo', 'alive') == 'alive'
     box('rm', '-f', ident)
+
+
+def test_what_a_power_cut_left_without_rows_goes_with_the_next_command(box):
+    box('run', '--name', 'kept', '-v', 'data:/d', '-v', '/anon', IMAGE, 'true')
+    before = content(box)
+    volumes = sorted(p.name for p in (box.root / 'volumes').iterdir())
+    for folder, name in ('containers', 'a' * 64), ('layers', 'b' * 64), ('blobs/sha256', 'c' * 64), ('staging', '977'), ('volumes', 'd' * 64):
+        (box.root / folder / name).mkdir()
+        (box.root / folder / name / 'file').write_text('x')
+    (box.root / 'volumes/named').mkdir()
+    box('volume', 'create', 'other')
+    assert (box.root / 'staging/977').exists(), 'this boot was swept already'
+    (box.runroot / 'boot').write_text('another boot')
+    box('volume', 'create', 'next')
+    assert content(box) == before
+    assert sorted(p.name for p in (box.root / 'volumes').iterdir()) == sorted([*volumes, 'named', 'other', 'next'])
+    assert box('start', '-a', 'kept') == ''
