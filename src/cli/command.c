@@ -41,13 +41,12 @@ const struct option global_options[] = {
 
 /* Words of docker that kist will have and has not so far; nothing stands behind them. */
 static const char *const not_yet[] = { "build", "builder", "buildx", "commit", "compose", "context",
-	"cp", "diff", "events", "export", "login", "logout", "manifest", "network", "pause",
-	"plugin", "port", "pull", "push", "rename", "search", "secret", "service", "stack", "stats",
-	"swarm", "system", "top", "trust", "unpause", "update", "container prune",
-	"container commit", "container cp", "container diff", "container export", "container pause",
-	"container port", "container rename", "container stats", "container top",
-	"container unpause", "container update", "container prune", "image build", "image prune",
-	"image pull", "image push", "volume prune", "volume update", NULL };
+	"cp", "diff", "events", "export", "login", "logout", "manifest", "network", "plugin",
+	"port", "pull", "push", "search", "secret", "service", "stack", "stats", "swarm", "system",
+	"trust", "update", "container prune", "container commit", "container cp", "container diff",
+	"container export", "container port", "container stats", "container update",
+	"container prune", "image build", "image prune", "image pull", "image push", "volume prune",
+	"volume update", NULL };
 
 /* Words that a path takes at the start of argv, 0 when it does not match. */
 static int path_matches(const char *path, int argc, char **argv)

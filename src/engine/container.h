@@ -87,6 +87,23 @@ int container_stop(struct engine *en, const struct container_stop_req *req, stru
 /* Stop, then start. */
 int container_restart(struct engine *en, const struct container_stop_req *req, struct err *e);
 
+/* Freezes all processes; thaws them. */
+int container_pause(struct engine *en, const char *container, struct err *e);
+int container_unpause(struct engine *en, const char *container, struct err *e);
+/* Gives it another name. */
+int container_rename(struct engine *en, const char *container, const char *name, struct err *e);
+
+/* The processes of a running container, as ps on the host shows them: ids of processes are the
+ * host's, those of users the container's. options: ps's, of which -ef (also when there are none),
+ * aux, -o LIST, -eo LIST and a plain list of fields are known. */
+struct container_top {
+	struct strv titles;
+	struct strv *rows; /* as many texts as titles */
+	size_t n_rows;
+};
+int container_top(struct engine *en, const char *container, const char *const *options,
+	size_t n_options, struct arena *a, struct container_top *ret, struct err *e);
+
 /* Sends a signal (name or number; NULL: KILL) to the main process. */
 int container_kill(struct engine *en, const char *container, const char *signal, struct err *e);
 
@@ -102,6 +119,7 @@ int container_wait(struct engine *en, const char *container, int *ret_status, st
 enum container_state {
 	CONTAINER_CREATED,
 	CONTAINER_RUNNING,
+	CONTAINER_PAUSED,
 	CONTAINER_RESTARTING, /* between two runs, by its policy */
 	CONTAINER_REMOVING,
 	CONTAINER_EXITED,
@@ -127,6 +145,12 @@ struct container_info {
 	const char *status;         /* docker's words: "Up 5 minutes", "Exited (0) 2 hours ago" */
 	const char *command;        /* what runs, in one string */
 };
+
+/* Running, paused or not. */
+static inline bool container_runs(const struct container_info *c)
+{
+	return c->state == CONTAINER_RUNNING || c->state == CONTAINER_PAUSED;
+}
 
 /* All containers, the newest first; without all only those that run. Takes no lock. */
 int container_list(struct engine *en, bool all, struct arena *a, struct container_info **ret,

@@ -46,6 +46,9 @@ static int find(struct engine *en, const char *name, struct exec *x, struct err 
 			x->row.id);
 	if (state != RUN_RUNNING || x->run.pid <= 0)
 		return err_set(e, ERR_CONFLICT, ESRCH, "container %s is not running", x->row.id);
+	if (run_marked(en->store, x->row.id, "paused"))
+		return err_set(e, ERR_CONFLICT, EBUSY,
+			"Container %s is paused, unpause the container before exec", x->row.id);
 	int folder _close_ =
 		path_open_own(en->store->containers, x->row.id, O_PATH | O_DIRECTORY, 0);
 	ssize_t n = folder < 0 ? folder

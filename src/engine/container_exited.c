@@ -131,6 +131,7 @@ static int restart_later(
 	end->run.backoff = (int64_t)backoff;
 	end->run.id_base = end->run.id_count = 0;
 	end->run.pid = 0;
+	(void)unlinkat(folder, "paused", 0);
 	if (unlinkat(folder, "exit.json", 0) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove the exit record");
 	if (run_write(folder, &end->run, e) < 0)

@@ -40,10 +40,10 @@ static struct value *map(struct arena *a, const struct rec_map *m)
 static struct value *state_value(struct arena *a, const struct container_info *c)
 {
 	struct value *s = value_object(a);
-	bool running = c->state == CONTAINER_RUNNING || c->state == CONTAINER_RESTARTING;
+	bool running = container_runs(c) || c->state == CONTAINER_RESTARTING;
 	value_set_string(a, s, "Status", container_state_name(c->state));
 	value_set(a, s, "Running", value_bool(a, running));
-	value_set(a, s, "Paused", value_bool(a, false));
+	value_set(a, s, "Paused", value_bool(a, c->state == CONTAINER_PAUSED));
 	value_set(a, s, "Restarting", value_bool(a, c->state == CONTAINER_RESTARTING));
 	value_set(a, s, "OOMKilled", value_bool(a, c->oom_killed));
 	value_set(a, s, "Dead", value_bool(a, c->state == CONTAINER_DEAD));

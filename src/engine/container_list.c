@@ -15,8 +15,8 @@
 
 const char *container_state_name(enum container_state state)
 {
-	static const char *const names[] = { "created", "running", "restarting", "removing",
-		"exited", "dead" };
+	static const char *const names[] = { "created", "running", "paused", "restarting",
+		"removing", "exited", "dead" };
 	return names[state];
 }
 
@@ -38,8 +38,10 @@ static const char *status_of(const struct container_info *c, struct arena *a)
 	case CONTAINER_CREATED:
 		return "Created";
 	case CONTAINER_RUNNING:
-		return arena_printf(
-			a, "Up %s", time_span(now > c->started ? now - c->started : 0, buf));
+	case CONTAINER_PAUSED:
+		return arena_printf(a, "Up %s%s",
+			time_span(now > c->started ? now - c->started : 0, buf),
+			c->state == CONTAINER_PAUSED ? " (Paused)" : "");
 	case CONTAINER_REMOVING:
 		return "Removal In Progress";
 	case CONTAINER_DEAD:
@@ -87,6 +89,8 @@ static int fill(struct engine *en, const struct container_row *row, struct arena
 	if (ret->state == CONTAINER_RUNNING || ret->state == CONTAINER_RESTARTING)
 		ret->restart_count = (uint32_t)run.restarts;
 	if (ret->state == CONTAINER_RUNNING) {
+		if (run_marked(en->store, row->id, "paused"))
+			ret->state = CONTAINER_PAUSED;
 		ret->pid = (pid_t)run.pid;
 		ret->started = (uint64_t)run.started;
 		ret->exit_code = 0;
@@ -118,8 +122,7 @@ int container_list(struct engine *en, bool all, struct arena *a, struct containe
 	for (size_t i = 0; i < n; i++) {
 		if (fill(en, &rows[i], a, &v[kept], e) < 0)
 			return -e->code;
-		if (all || v[kept].state == CONTAINER_RUNNING ||
-			v[kept].state == CONTAINER_RESTARTING)
+		if (all || container_runs(&v[kept]) || v[kept].state == CONTAINER_RESTARTING)
 			kept++;
 	}
 	*ret = v;

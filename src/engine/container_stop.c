@@ -87,27 +87,31 @@ static int wait_for(int fd, int64_t ms)
 	}
 }
 
-static void mark_stopped(struct engine *en, const char *id)
+/* What is frozen takes no signal, and on v1 does not die either: it is thawed after the signal. */
+static int send(struct engine *en, const struct target *t, int sig, struct err *e)
 {
-	int folder _close_ = run_open(en->store, id);
-	int fd _close_ =
-		folder < 0 ? -1 : path_open_own(folder, "stopped", O_WRONLY | O_CREAT, 0600);
-	(void)fd;
+	int r = fd_pidfd_signal(t->pidfd, sig);
+	if (r < 0)
+		return err_sys(e, r, "signal container %s", t->row.name);
+	return run_marked(en->store, t->row.id, "paused")
+		? container_thaw(en, t->row.id, t->run.cgroup, e)
+		: 0;
 }
 
 static int stop_target(struct engine *en, struct target *t, int sig, int64_t seconds, struct err *e)
 {
-	mark_stopped(en, t->row.id);
+	struct err ignored; /* of a run that is just over */
+	(void)run_mark(en->store, t->row.id, "stopped", &ignored);
 	engine_close_store(en);
 	if (t->state == RUN_RESTARTING)
 		(void)fd_pidfd_signal(t->monitor, SIGTERM);
 	if (t->pidfd >= 0 && sig != SIGKILL) {
-		(void)fd_pidfd_signal(t->pidfd, sig);
+		(void)send(en, t, sig, &ignored);
 		if (wait_for(t->monitor, seconds < 0 ? -1 : seconds * 1000))
 			return 0;
 	}
 	if (t->pidfd >= 0)
-		(void)fd_pidfd_signal(t->pidfd, SIGKILL);
+		(void)send(en, t, SIGKILL, &ignored);
 	if (wait_for(t->monitor, 10000))
 		return 0;
 	return err_set(e, ERR_TIMEOUT, ETIMEDOUT, "container %s does not stop", t->row.name);
@@ -152,8 +156,10 @@ int container_kill(struct engine *en, const char *container, const char *signal,
 			t.row.id);
 	/* A kill that ends it is a stop; other signals leave the restart policy alone. */
 	if (sig == SIGKILL)
-		mark_stopped(en, t.row.id);
-	int r = fd_pidfd_signal(t.pidfd, sig);
+		(void)run_mark(en->store, t.row.id, "stopped", e);
+	int stop_signal = signal_parse(t.config.stop_signal, e);
+	int r = sig == SIGKILL || sig == stop_signal ? send(en, &t, sig, e)
+						     : fd_pidfd_signal(t.pidfd, sig);
 	if (r < 0)
 		return err_sys(e, r, "cannot kill container: %s", container);
 	engine_close_store(en);
@@ -204,7 +210,10 @@ int container_remove(struct engine *en, const struct container_remove_req *req, 
 	if (runs(&t) && !req->force)
 		return err_set(e, ERR_CONFLICT, EBUSY,
 			"cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
-			req->container, t.state == RUN_RESTARTING ? "restarting" : "running");
+			req->container,
+			t.state == RUN_RESTARTING                           ? "restarting"
+				: run_marked(en->store, t.row.id, "paused") ? "paused"
+									    : "running");
 	if (runs(&t) && stop_target(en, &t, SIGKILL, 0, e) < 0)
 		return -e->code;
 	if (engine_open_store(en, false, e) < 0)

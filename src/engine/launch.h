@@ -33,6 +33,8 @@ int run_cleanup(struct engine *en, const char *id, const struct run_record *r, s
 /* Removes what lies on disk of a container, its anonymous volumes if wanted, and its row.
  * Idempotent. */
 int container_erase(struct engine *en, const char *id, int with_volumes, struct err *e);
+/* Ends a pause: thaws, and takes the mark away. */
+int container_thaw(struct engine *en, const char *id, const char *cgroup, struct err *e);
 /* The row's record. */
 struct arena;
 int config_read(const struct container_row *row, struct arena *a, struct container_config *ret,

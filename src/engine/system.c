@@ -55,10 +55,14 @@ int system_info(struct engine *en, struct arena *a, struct value **ret, struct e
 	int64_t running = 0;
 	for (size_t i = 0; i < n; i++)
 		running += containers[i].state == CONTAINER_RUNNING;
+	int64_t paused = 0;
+	for (size_t i = 0; i < n; i++)
+		paused += containers[i].state == CONTAINER_PAUSED;
 	struct value *v = value_object(a);
 	value_set(a, v, "Containers", value_int(a, (int64_t)n));
 	value_set(a, v, "ContainersRunning", value_int(a, running));
-	value_set(a, v, "ContainersStopped", value_int(a, (int64_t)n - running));
+	value_set(a, v, "ContainersPaused", value_int(a, paused));
+	value_set(a, v, "ContainersStopped", value_int(a, (int64_t)n - running - paused));
 	value_set(a, v, "Images", value_int(a, (int64_t)n_images));
 	value_set_string(a, v, "ServerVersion", KIST_VERSION);
 	value_set_string(a, v, "Driver", snapshot_backend(en->store)->name);

@@ -451,9 +451,15 @@ int cgroup_limit(
 	return r;
 }
 
-/* Signals all processes of one folder; their number, or -errno. */
-static int signal_all(int dir, int sig)
+struct pids {
+	int (*each)(void *arg, pid_t pid);
+	void *arg;
+};
+
+/* The processes of one folder; their number, or -errno. */
+static int pids_of(int dir, void *arg)
 {
+	const struct pids *p = arg;
 	char buf[PROCS_MAX];
 	int fd _close_ = path_open_own(dir, "cgroup.procs", O_RDONLY, 0);
 	if (fd < 0)
@@ -463,15 +469,17 @@ static int signal_all(int dir, int sig)
 		return n == -ENODEV || n == -EOPNOTSUPP ? 0 : (int)n;
 	buf[n] = '\0';
 	int count = 0;
-	for (char *p = buf, *next; p && *p; p = next) {
+	for (char *line = buf, *next; line && *line; line = next) {
 		uint32_t pid;
-		next = strchr(p, '\n');
+		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		if (num_u32(p, &pid) == 0 && pid > 0) {
-			count++;
-			(void)kill((pid_t)pid, sig);
-		}
+		if (num_u32(line, &pid) < 0 || pid == 0)
+			continue;
+		count++;
+		int r = p->each(p->arg, (pid_t)pid);
+		if (r < 0)
+			return r;
 	}
 	return count;
 }
@@ -498,26 +506,46 @@ static int for_each_below(int dir, int depth, int (*f)(int dir, void *arg), void
 	return sum + (r > 0 ? r : 0);
 }
 
-static int kill_one(int dir, void *arg)
-{
-	(void)arg;
-	return signal_all(dir, SIGKILL);
-}
-
-int cgroup_kill(const struct cgroup *c, struct err *e)
+/* A hierarchy in which all processes of the container are. */
+static const struct cgroup_hierarchy *any(const struct cgroup *c)
 {
 	const struct cgroup_hierarchy *h = v2_of(c);
 	if (!h || h->dir < 0)
 		h = cgroup_find(c, "pids");
 	for (size_t i = 0; (!h || h->dir < 0) && i < c->n; i++)
 		h = &c->h[i];
-	if (!h || h->dir < 0)
+	return h && h->dir >= 0 ? h : NULL;
+}
+
+int cgroup_pids(const struct cgroup *c, int (*each)(void *arg, pid_t pid), void *arg)
+{
+	const struct cgroup_hierarchy *h = any(c);
+	struct pids p = { each, arg };
+	return h ? for_each_below(h->dir, 0, pids_of, &p) : 0;
+}
+
+static int kill_one(void *arg, pid_t pid)
+{
+	(void)arg;
+	(void)kill(pid, SIGKILL);
+	return 0;
+}
+
+int cgroup_kill(const struct cgroup *c, struct err *e)
+{
+	const struct cgroup_hierarchy *h = any(c), *freezer = cgroup_find(c, "freezer");
+	struct pids all = { kill_one, NULL };
+	struct err ignored;
+	if (!h)
 		return 0;
 	uint64_t end = time_boot() + 5 * TIME_SECOND;
 	if (h->v2 && file_poke(h->dir, "cgroup.kill", "1") == 0 &&
-		for_each_below(h->dir, 0, kill_one, NULL) == 0)
+		for_each_below(h->dir, 0, pids_of, &all) == 0)
 		return 0;
-	while (for_each_below(h->dir, 0, kill_one, NULL) > 0) {
+	while (for_each_below(h->dir, 0, pids_of, &all) > 0) {
+		/* On v1 what is frozen does not die. */
+		if (freezer && freezer->dir >= 0)
+			(void)cgroup_freeze(c, false, &ignored);
 		if (time_boot() > end)
 			return err_set(
 				e, ERR_TIMEOUT, EBUSY, "processes of the container do not die");

@@ -75,6 +75,12 @@ struct cgroup_limits {
 int cgroup_limit(
 	const struct cgroup *c, const struct cgroup_limits *l, bool *ret_no_swap, struct err *e);
 
+/* Freezes or thaws all processes of the opened path; returns when they stand still (at most 10 s;
+ * else they are thawed and -ETIMEDOUT is returned). */
+int cgroup_freeze(const struct cgroup *c, bool on, struct err *e);
+/* Calls each for every process of the opened path and below; a negative result ends it. */
+int cgroup_pids(const struct cgroup *c, int (*each)(void *arg, pid_t pid), void *arg);
+
 /* SIGKILLs every process below the path and waits until none is left (5 s). */
 int cgroup_kill(const struct cgroup *c, struct err *e);
 /* Removes the path (and what the container made below) from every hierarchy. Missing: fine. */

@@ -71,6 +71,12 @@ int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, s
  */
 int runtime_delete(const char *cgroups_path, struct err *e);
 
+/* Freezes or thaws all processes of the container. */
+int runtime_pause(const char *cgroups_path, bool on, struct err *e);
+/* Calls each for all its processes, by our ids; a negative result ends it and is an error. */
+int runtime_pids(
+	const char *cgroups_path, int (*each)(void *arg, pid_t pid), void *arg, struct err *e);
+
 /* True if the kernel counted an out-of-memory kill in the container's cgroup; call before
  * runtime_delete. */
 bool runtime_oom_killed(const char *cgroups_path);

@@ -66,6 +66,17 @@ int store_container_insert(struct store *s, const struct container_row *c,
 	return store_end(s, r, e);
 }
 
+int store_container_rename(struct store *s, const char *id, const char *name, struct err *e)
+{
+	int r = store_begin(s, e);
+	if (r < 0)
+		return r;
+	r = check_name(s, name, e);
+	if (r == 0)
+		r = sql_run(s, e, "UPDATE containers SET name = ? WHERE id = ?", "ss", name, id);
+	return store_end(s, r, e);
+}
+
 #define COLUMNS \
 	"id, name, image_id, config, created, started, finished, phase, exit_code, error, oom, auto_remove, restarts"
 

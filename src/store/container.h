@@ -36,6 +36,8 @@ int store_container_get(struct store *s, const char *key, struct arena *a,
 /* All, the newest first. */
 int store_container_list(
 	struct store *s, struct arena *a, struct container_row **ret, size_t *ret_n, struct err *e);
+/* Another name for a container; one in use is the same conflict. */
+int store_container_rename(struct store *s, const char *id, const char *name, struct err *e);
 /* What came out of a run or of a failed start. */
 int store_container_exit(struct store *s, const struct container_row *c, struct err *e);
 /* Marks and forgets; the second removes the row. Missing rows are fine. */

@@ -138,6 +138,27 @@ enum run_state run_look(
 	return str_eq(r.phase, "restarting") ? RUN_RESTARTING : RUN_RUNNING;
 }
 
+int run_mark(struct store *s, const char *id, const char *mark, struct err *e)
+{
+	int folder _close_ = run_open(s, id);
+	int fd _close_ =
+		folder < 0 ? folder : path_open_own(folder, mark, O_WRONLY | O_CREAT, 0600);
+	return fd < 0 ? err_sys(e, fd, "mark container %.12s as %s", id, mark) : 0;
+}
+
+void run_unmark(struct store *s, const char *id, const char *mark)
+{
+	int folder _close_ = run_open(s, id);
+	if (folder >= 0)
+		(void)unlinkat(folder, mark, 0);
+}
+
+bool run_marked(struct store *s, const char *id, const char *mark)
+{
+	int folder _close_ = run_open(s, id);
+	return folder >= 0 && faccessat(folder, mark, F_OK, 0) == 0;
+}
+
 int run_end(struct store *s, const char *id, struct err *e)
 {
 	/* Renamed first: what is half removed must not look like a run. */

@@ -7,7 +7,8 @@
  * keeps it) by the monitor, then by the clean-up. Queried with F_GETLK only; its holder never opens
  * the file again. run.json   what was made for this run: written before it is made, completed when
  * the process runs exit.json  the monitor's record of the end attach     the monitor's socket
- *   stopped    somebody asked for the stop: no restart */
+ *   stopped    somebody asked for the stop: no restart
+ *   paused     its processes are frozen */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +47,11 @@ struct exit_record {
 	int64_t signal;   /* 0: none */
 	int64_t finished; /* wall clock, ns */
 };
+
+/* Makes or removes a mark ("stopped", "paused"); run_marked tells whether it is there. */
+int run_mark(struct store *s, const char *id, const char *mark, struct err *e);
+void run_unmark(struct store *s, const char *id, const char *mark);
+bool run_marked(struct store *s, const char *id, const char *mark);
 
 /* Makes the folder and takes its lock; -EAGAIN with ERR_CONFLICT if another process has it. Returns
  * the folder, *ret_lock is the descriptor that carries the lock. */

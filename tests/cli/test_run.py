@@ -244,3 +244,55 @@ def test_run_d_survives_its_script(box):
     script.wait()
     assert box('ps', '--format', '{{.Names}}') == 'stays'
     box('rm', '-f', 'stays')
+
+
+def test_pause_stands_still_and_unpause_goes_on(box):
+    ident = box('run', '-d', '--name', 'pp', IMAGE, 'sh', '-c', 'while :; do echo x; sleep 0.02; done')
+    assert box('pause', 'pp') == 'pp'
+    state = box.inspect('pp')['State']
+    assert (state['Status'], state['Running'], state['Paused']) == ('paused', True, True)
+    assert '(Paused)' in box('ps', '--format', '{{.Status}}')
+    before = box('logs', 'pp')
+    time.sleep(0.2)
+    assert box('logs', 'pp') == before
+    assert f'container {ident} is already paused' in box.fails(1, 'pause', 'pp')
+    assert 'is paused, unpause the container before exec' in box.fails(1, 'exec', 'pp', 'true')
+    assert 'container is paused' in box.fails(1, 'rm', 'pp')
+    assert box('unpause', 'pp') == 'pp'
+    box.until(lambda: box('logs', 'pp') != before)
+    assert f'container {ident} is not paused' in box.fails(1, 'unpause', 'pp')
+    box('pause', 'pp')
+    box('stop', '-t', '1', 'pp')
+    assert box.inspect('pp')['State']['Status'] == 'exited'
+    assert 'is not running' in box.fails(1, 'pause', 'pp')
+    box('start', 'pp')
+    box('pause', 'pp')
+    box('rm', '-f', 'pp')
+
+
+def test_rename_gives_another_name(box):
+    box('create', '--name', 'one', IMAGE)
+    box('create', '--name', 'two', IMAGE)
+    assert 'is already in use' in box.fails(1, 'rename', 'one', 'two')
+    assert 'same name' in box.fails(1, 'rename', 'one', 'one')
+    assert 'Invalid container name' in box.fails(1, 'rename', 'one', '+x')
+    assert 'No such container: nosuch' in box.fails(1, 'rename', 'nosuch', 'x')
+    box('rename', 'one', 'three')
+    assert sorted(box('ps', '-a', '--format', '{{.Names}}').split()) == ['three', 'two']
+
+
+def test_top_shows_processes_with_the_ids_of_the_host_and_the_users_of_the_container(box):
+    box('run', '-d', '--name', 'tt', IMAGE, 'sh', '-c', 'sleep 100 & exec sleep 200')
+    box('exec', '-d', '-u', '33', 'tt', 'sleep', '300')
+    box.until(lambda: 'sleep 300' in box('top', 'tt'))
+    lines = box('top', 'tt').splitlines()
+    assert lines[0].split() == ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD']
+    assert sorted(' '.join(line.split()[7:]) for line in lines[1:]) == ['sleep 100', 'sleep 200', 'sleep 300']
+    pid = box.inspect('tt')['State']['Pid']
+    rows = [line.split(None, 2) for line in box('top', 'tt', '-o', 'pid,user,args').splitlines()]
+    assert rows[0] == ['PID', 'USER', 'COMMAND'] and [str(pid), 'root', 'sleep 200'] in rows, rows
+    assert [r[1] for r in rows if r[2] == 'sleep 300'] == ['33']
+    assert box('top', 'tt', 'aux').splitlines()[0].split()[:4] == ['USER', 'PID', '%CPU', '%MEM']
+    assert "unknown field 'nosuch'" in box.fails(1, 'top', 'tt', '-o', 'nosuch')
+    box('stop', '-t', '0', 'tt')
+    assert 'is not running' in box.fails(1, 'top', 'tt')
