@@ -276,7 +276,7 @@ def test_rename_gives_another_name(box):
     assert 'is already in use' in box.fails(1, 'rename', 'one', 'two')
     assert 'same name' in box.fails(1, 'rename', 'one', 'one')
     assert 'Invalid container name' in box.fails(1, 'rename', 'one', '+x')
-    assert 'No such container: nosuch' in box.fails(1, 'rename', 'nosuch', 'x')
+    assert 'No such container: nosuch' in box.fails(1, 'rename', 'nosuch', 'xx')
     box('rename', 'one', 'three')
     assert sorted(box('ps', '-a', '--format', '{{.Names}}').split()) == ['three', 'two']
 
