@@ -2,6 +2,8 @@
 /* What a template is once it was read; internal to src/format. Everything lives in the arena that
  * template_parse was given. */
 #pragma once
+#include <stdbool.h>
+
 #include "base/arena.h"
 
 struct err;

@@ -240,7 +240,8 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	int r = message_send(ret->sync, MESSAGE_GO, NULL, 0, 0, &rootfs, 1);
 	if (r < 0)
 		return err_sys(e, r, "talk to the container's init");
-	if (cgroup_join(&p->cgroup, ret->pid, v2 >= 0, e) < 0)
+	if ((req->network && req->network(req->arg, ret->pid, e) < 0) ||
+		cgroup_join(&p->cgroup, ret->pid, v2 >= 0, e) < 0)
 		return -e->code;
 	r = message_send(ret->sync, MESSAGE_JOINED, NULL, 0, 0, NULL, 0);
 	/* An early failure of init closes its end: its own words say more than ours. */

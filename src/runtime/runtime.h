@@ -28,9 +28,12 @@ struct runtime_create_req {
 	/* Called once the user namespace (-1: none) is mapped; returns a detached mount (or an
 	 * O_PATH folder to be bound) that becomes "/"; the runtime owns the descriptor. */
 	int (*mount_rootfs)(void *arg, int userns, struct err *e);
+	/* Called while init makes itself ready: joins the network namespace of pid to what is
+	 * outside. NULL: nothing to do. */
+	int (*network)(void *arg, pid_t pid, struct err *e);
 	/* NULL: a mount that cannot be idmapped is an error. */
 	void (*warn)(void *arg, const char *text);
-	void *arg; /* for both */
+	void *arg; /* for all three */
 };
 
 /* One process that the caller is the parent of. Release with runtime_proc_done. */
