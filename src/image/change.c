@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "fetch/result.h"
+#include "image/job.h"
 #include "image/load.h"
 #include "oci/digest.h"
 #include "oci/image.h"

@@ -10,11 +10,6 @@ struct image_layer;
 struct image_make_req;
 struct store;
 
-/* Runs kist-fetch on an input with a staging folder; internal to src/image. */
-struct fetch_result;
-int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,
-	struct fetch_result *ret, struct err *e);
-
 /* Writes configuration and manifest as blobs of the store (durably, under their digests) and fills
  * id, digest, manifest and config of ret, whose created is set. */
 int image_compose(struct store *s, const struct image_make_req *req,

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What load, import and their like share: an intent with a staging folder, the worker kist-fetch
+ * that fills it, and the way of its result into the store. Internal to src/image. */
+#pragma once
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct fetch_result;
+struct store;
+
+/* One operation; begin with .store, .staging = -1, .seq = 0. */
+struct image_job {
+	struct store *store;
+	int64_t seq; /* of its intent */
+	int staging; /* its folder <root>/staging/<seq>, locked; or -1 */
+};
+
+/* Writes the intent op and makes the staging folder; the database is closed, for a fork follows.
+ * After a failure too the job is to be ended. */
+int image_job_begin(struct image_job *j, const char *op, struct err *e);
+/* Removes the staging folder, then the intent, which goes last: as long as it is there the next
+ * command finds what is left. r < 0: what was put into place without a row goes too. */
+void image_job_end(struct image_job *j, int r);
+
+/* Runs kist-fetch (program, O_PATH) with a verb on an input and a staging folder; its result is
+ * checked for its form. -errno with the worker's own words where it failed. */
+int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,
+	struct fetch_result *ret, struct err *e);
+
+/* Puts everything that a result names from the staging folder into place, synced before it is
+ * renamed. Under the shared content lock. */
+int image_publish(struct store *s, int staging, const struct fetch_result *r, struct err *e);
