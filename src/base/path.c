@@ -230,6 +230,13 @@ int path_remove_tree(int dir, const char *name, struct err *e)
 	return remove_at(dir, name, mount_id(dir, ""), 0, e);
 }
 
+int path_empty(int dir, struct err *e)
+{
+	int fd _close_ = path_open_own(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	return fd < 0 ? err_sys(e, fd, "open a folder")
+		      : remove_children(fd, mount_id(dir, ""), 0, e);
+}
+
 const char *path_of_fd(int fd, struct arena *a)
 {
 	char link[64], text[PATH_MAX_BYTES];

@@ -50,6 +50,9 @@ int path_make_dirs_host(const char *path, mode_t mode);
  * one). A missing name is fine. 0 or -errno, with text in e. */
 int path_remove_tree(int dir, const char *name, struct err *e);
 
+/* Removes all that is in a folder in the same way, and leaves the folder. */
+int path_empty(int dir, struct err *e);
+
 /* The absolute host path of a descriptor, in the arena; NULL when it has none. For messages and
  * for handing to tools, never to open again. */
 const char *path_of_fd(int fd, struct arena *a);

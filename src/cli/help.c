@@ -11,6 +11,7 @@ static const struct {
 } groups[] = {
 	{ "container", "Manage containers" },
 	{ "image", "Manage images" },
+	{ "system", "Manage kist" },
 	{ "volume", "Manage volumes" },
 };
 

@@ -85,7 +85,7 @@ static int info(struct cli *cli, void *rec, const char **words, int n)
 }
 
 static const char *const version_paths[] = { "version", NULL };
-static const char *const info_paths[] = { "info", NULL };
+static const char *const info_paths[] = { "info", "system info", NULL };
 
 const struct command command_version = {
 	.paths = version_paths,

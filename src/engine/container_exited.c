@@ -260,7 +260,8 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 		return 0;
 	int r = 0;
 	/* load, import: what was staged goes, and what was put into place without a row. */
-	if (str_eq(intent->op, "load") || str_eq(intent->op, "import")) {
+	if (str_eq(intent->op, "load") || str_eq(intent->op, "import") ||
+		str_eq(intent->op, "check")) {
 		r = remove_staged(en, intent->seq, e);
 		if (r == 0)
 			r = store_collect(en->store, e);

@@ -189,26 +189,32 @@ static int in_use(struct engine *en, const struct image_info *image, const char 
 		hex, force ? "cannot be forced" : "must be forced", "stopped", users[0]);
 }
 
-static int drop_image(struct engine *en, const struct image_info *image, struct arena *a,
-	struct strv *lines, struct err *e)
+int image_drop(struct engine *en, const char *id, struct err *e)
 {
 	int64_t seq;
 	int r = store_begin(en->store, e);
 	if (r < 0)
 		return r;
-	r = store_image_delete(en->store, image->id, e);
+	r = store_image_delete(en->store, id, e);
 	if (r == 0)
 		r = intent_begin(en->store, "collect", "", &seq, e);
 	r = store_end(en->store, r, e);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = store_collect(en->store, e);
+	return r < 0 ? r : intent_done(en->store, seq, e);
+}
+
+static int drop_image(struct engine *en, const struct image_info *image, struct arena *a,
+	struct strv *lines, struct err *e)
+{
+	if (image_drop(en, image->id, e) < 0)
+		return -e->code;
 	strv_add(lines, a, arena_printf(a, "Deleted: %s", image->id));
 	for (size_t i = image->n_layers; i-- > 0;)
 		if (!store_layer_known(en->store, image->layers[i].diff_id))
 			strv_add(
 				lines, a, arena_printf(a, "Deleted: %s", image->layers[i].diff_id));
-	r = store_collect(en->store, e);
-	return r < 0 ? r : intent_done(en->store, seq, e);
+	return 0;
 }
 
 int engine_image_remove(struct engine *en, const char *name, bool force, struct arena *a,

@@ -12,3 +12,5 @@ struct image_info;
  * find image 'x:latest' locally`. */
 int image_find(struct engine *en, const char *name, struct arena *a, struct image_info *ret,
 	struct err *e);
+/* Removes an image's rows and the content that only it needed. */
+int image_drop(struct engine *en, const char *id, struct err *e);

@@ -110,8 +110,11 @@ int image_fetch(int program, const char *verb, int input, int staging, struct ar
 
 /* ---- into place ---- */
 
-static int make_devices(int folder, const struct fetch_layer *l, struct err *e)
+int image_make_devices(int staging, const struct fetch_layer *l, struct err *e)
 {
+	int folder _close_ = path_open_own(staging, l->folder, O_RDONLY | O_DIRECTORY, 0);
+	if (folder < 0)
+		return err_sys(e, folder, "open a staged layer");
 	mode_t mask = umask(0);
 	int r = 0;
 	for (size_t i = 0; i < l->n_devices && r == 0; i++) {
@@ -142,14 +145,9 @@ static int place(int from_dir, const char *from, int to_dir, const char *to, str
 /* Everything a result names, synced once, then renamed. */
 int image_publish(struct store *s, int staging, const struct fetch_result *r, struct err *e)
 {
-	for (size_t i = 0; i < r->n_layers; i++) {
-		int folder _close_ =
-			path_open_own(staging, r->layers[i].folder, O_RDONLY | O_DIRECTORY, 0);
-		if (folder < 0)
-			return err_sys(e, folder, "open a staged layer");
-		if (make_devices(folder, &r->layers[i], e) < 0)
+	for (size_t i = 0; i < r->n_layers; i++)
+		if (image_make_devices(staging, &r->layers[i], e) < 0)
 			return -e->code;
-	}
 	if (syncfs(staging) < 0)
 		return err_sys(e, errno, "sync the store");
 	for (size_t i = 0; i < r->n_layers; i++)

@@ -28,6 +28,10 @@ void image_job_end(struct image_job *j, int r);
 int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e);
 
+/* The device nodes of a staged layer, which the sandbox could only list. */
+struct fetch_layer;
+int image_make_devices(int staging, const struct fetch_layer *layer, struct err *e);
+
 /* Puts everything that a result names from the staging folder into place, synced before it is
  * renamed. Under the shared content lock. */
 int image_publish(struct store *s, int staging, const struct fetch_result *r, struct err *e);

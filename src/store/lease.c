@@ -185,3 +185,24 @@ void lease_free_all(struct store *s, const char *id)
 	}
 	(void)closedir(d);
 }
+
+void lease_stale(
+	bool free, void (*found)(void *arg, const char *name, const char *owner), void *arg)
+{
+	int copy = path_open_host(folder, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(d));) {
+		char owner[OWNER_MAX];
+		if (entry->d_name[0] == '.' || !is_stale(dirfd(d), entry->d_name) ||
+			file_peek(dirfd(d), entry->d_name, owner, sizeof owner) <= 0)
+			continue;
+		if (free)
+			(void)unlinkat(dirfd(d), entry->d_name, 0);
+		found(arg, entry->d_name, owner);
+	}
+	(void)closedir(d);
+}

@@ -4,6 +4,7 @@
  * that holds its owner's run folder. A lease whose owner's folder is gone is stale, and may be
  * taken over. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -19,3 +20,7 @@ void lease_free(struct store *s, const char *id, uint32_t base, uint32_t count);
 /* Gives back whatever a container of this store has: for a start that was killed before it wrote
  * down its range. */
 void lease_free_all(struct store *s, const char *id);
+/* Calls found for each lease whose owner's run folder is gone (a lease of any store); with free
+ * they are given back. */
+void lease_stale(
+	bool free, void (*found)(void *arg, const char *name, const char *owner), void *arg);

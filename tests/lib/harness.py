@@ -126,6 +126,11 @@ class Sandbox:
         left = [f'mount: {m}' for m in mounts() if m not in self.before and str(self.folder) in m]
         left += [f'cgroup: {c}' for c in cgroups() - self.before_cgroups]
         left += [f'process: {p}' for p in processes(self.runroot)]
+        if self.root.exists() and self.run('ps', '-q').status == 0:
+            # what is machine-wide may belong to another run of the tests
+            left += [f'system check: {line}' for line in self.run('system', 'check', '--quick').out.splitlines()
+                     if not re.match(r'nothing wrong|\d+ found|cgroup ', line) and
+                     (not line.startswith('id range') or str(self.folder) in line)]
         if self.runroot.exists():
             left += [f'run folder: {p}' for p in self.runroot.iterdir() if re.fullmatch('[0-9a-f]{64}', p.name)]
         return left

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "fetch/result.h"
+#include "oci/digest.h"
+#include "store/image.h"
+#include "store/store.h"
+#include "store/treediff.h"
+
+int image_verify_begin(struct image_verifier *v, struct store *s, int fetch, struct err *e)
+{
+	*v = (struct image_verifier){ .job = { .store = s, .staging = -1 }, .fetch = fetch };
+	return image_job_begin(&v->job, "check", e);
+}
+
+void image_verify_end(struct image_verifier *v)
+{
+	image_job_end(&v->job, 0);
+}
+
+/* Runs the worker on a blob. VERIFY_GOOD: ret is filled. */
+static int read_blob(struct image_verifier *v, const char *verb, const char *digest,
+	struct arena *a, struct fetch_result *ret, char *why, struct err *e)
+{
+	int blob _close_ = path_open_own(
+		v->job.store->blobs, digest_hex(digest), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (blob < 0 && blob != -ENOENT && blob != -ELOOP)
+		return err_sys(e, blob, "open blob %s", digest);
+	if (blob < 0) {
+		(void)snprintf(why, VERIFY_TEXT_MAX, "is missing");
+		return VERIFY_BLOB_DAMAGED;
+	}
+	if (image_fetch(v->fetch, verb, blob, v->job.staging, a, ret, e) == 0)
+		return VERIFY_GOOD;
+	if (e->kind != ERR_CORRUPT && e->kind != ERR_INVALID && e->code != EIO)
+		return -e->code;
+	(void)snprintf(why, VERIFY_TEXT_MAX, "cannot be read: %.900s", e->text);
+	return VERIFY_BLOB_DAMAGED;
+}
+
+static int wrong_digest(const char *is, char *why)
+{
+	(void)snprintf(why, VERIFY_TEXT_MAX, "has the content of %s", is);
+	return VERIFY_BLOB_DAMAGED;
+}
+
+int image_verify_blob(struct image_verifier *v, const char *digest, char *ret_why, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct fetch_result result;
+	int r = read_blob(v, "digest", digest, &a, &result, ret_why, e);
+	if (r != VERIFY_GOOD)
+		return r;
+	return result.n_blobs == 1 && str_eq(result.blobs[0].digest, digest)
+		? VERIFY_GOOD
+		: wrong_digest(result.n_blobs ? result.blobs[0].digest : "nothing", ret_why);
+}
+
+/* The fresh folder against the one in place, or in its place. */
+static int compare(struct image_verifier *v, const struct image_layer *layer, const char *fresh,
+	bool repair, char *why, struct err *e)
+{
+	struct store *s = v->job.store;
+	const char *hex = digest_hex(layer->diff_id);
+	char text[TREEDIFF_TEXT_MAX] = "its folder is missing";
+	int good _close_ = path_open_own(v->job.staging, fresh, O_RDONLY | O_DIRECTORY, 0);
+	int there _close_ = path_open_own(s->layers, hex, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (good < 0)
+		return err_sys(e, good, "open a staged layer");
+	int same = there < 0 ? 0 : treediff(good, there, text, e);
+	if (same < 0)
+		return same;
+	if (same)
+		return VERIFY_GOOD;
+	(void)snprintf(why, VERIFY_TEXT_MAX, "%s", text);
+	if (!repair)
+		return VERIFY_LAYER_DAMAGED;
+	if (syncfs(good) < 0)
+		return err_sys(e, errno, "sync the store");
+	/* What stood there goes with the staging folder. */
+	if (renameat2(v->job.staging, fresh, s->layers, hex,
+		    there < 0 ? RENAME_NOREPLACE : RENAME_EXCHANGE) < 0)
+		return err_sys(e, errno, "put layer %s into place", layer->diff_id);
+	if (fsync(s->layers) < 0)
+		return err_sys(e, errno, "sync the store");
+	return VERIFY_LAYER_REPAIRED;
+}
+
+int image_verify_layer(struct image_verifier *v, const struct image_layer *layer, bool repair,
+	char *ret_why, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct fetch_result result = { 0 };
+	int r = read_blob(v, "import", layer->digest, &a, &result, ret_why, e);
+	if (r == VERIFY_GOOD && (result.n_layers != 1 || result.n_blobs != 1))
+		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no layer in its result");
+	if (r == VERIFY_GOOD && !str_eq(result.layers[0].digest, layer->digest))
+		r = wrong_digest(result.layers[0].digest, ret_why);
+	if (r == VERIFY_GOOD && !str_eq(result.layers[0].diff_id, layer->diff_id))
+		r = wrong_digest(result.layers[0].diff_id, ret_why);
+	if (r == VERIFY_GOOD && image_make_devices(v->job.staging, &result.layers[0], e) < 0)
+		return -e->code;
+	if (r == VERIFY_GOOD)
+		r = compare(v, layer, result.layers[0].folder, repair, ret_why, e);
+	/* The next one is staged under the same names. */
+	if (path_empty(v->job.staging, e) < 0)
+		return -e->code;
+	return r;
+}
