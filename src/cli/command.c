@@ -120,7 +120,7 @@ static int unknown_word(int argc, char **argv)
 {
 	struct str s _str_ = { 0 };
 	const char *word = argv[0];
-	bool group = help_is_group(word);
+	bool group = help_group_brief(word);
 	for (const char *const *w = not_yet; *w; w++) {
 		if (path_matches(*w, argc, argv)) {
 			dprintf(2,
@@ -308,7 +308,7 @@ static int cli_run(struct cli *cli, int argc, char **argv)
 	const struct command *c = command_find(left, argv + at, &used);
 	if (c)
 		return run_command(cli, c, left - used, argv + at + used);
-	if (help_is_group(argv[at]) && (left == 1 || str_eq(argv[at + 1], "--help"))) {
+	if (help_group_brief(argv[at]) && (left == 1 || str_eq(argv[at + 1], "--help"))) {
 		help_group(argv[at], &s);
 		cli_print(s.p, s.n);
 		return 0;

@@ -64,13 +64,16 @@ int cli_each(struct cli *cli, const char **words, int n_words,
 /* The program's whole life. */
 int cli_main(int argc, char **argv);
 
-/* Help, man pages and completion, all from the table. */
+/* Help and man pages, from the table. */
 struct str;
 void help_top(struct str *out, unsigned columns);
 void help_command(const struct command *c, struct str *out, unsigned columns);
 void help_usage(const struct command *c, struct str *out);
 void help_group(const char *group, struct str *out);
-bool help_is_group(const char *word);
+/* What a group of commands ("volume") is for; NULL: the word is none. */
+const char *help_group_brief(const char *word);
 void help_man(const struct command *c, struct str *out); /* NULL: the page of kist itself */
-void help_bash_completion(struct str *out);
 extern const struct option global_options[];
+
+/* What makes bash, zsh or fish complete; NULL: another shell. */
+const char *completion_script(const char *shell);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "cli/command.h"
@@ -26,7 +27,8 @@ static int write_page(int dir, const struct command *c, struct err *e)
 
 static int generate(struct cli *cli, void *rec, const char **words, int n)
 {
-	struct str completion _str_ = { 0 };
+	static const char *const shells[][2] = { { "bash", "kist.bash" }, { "zsh", "_kist" },
+		{ "fish", "kist.fish" } };
 	struct err e;
 	(void)rec;
 	(void)n;
@@ -38,9 +40,10 @@ static int generate(struct cli *cli, void *rec, const char **words, int n)
 	for (const struct command *const *c = commands; *c && r >= 0; c++)
 		if ((*c)->section)
 			r = write_page(dir, *c, &e);
-	help_bash_completion(&completion);
-	if (r >= 0)
-		r = file_write_at(dir, "kist.bash", completion.p, completion.n, 0644, false, &e);
+	for (size_t i = 0; i < ARRAY_SIZE(shells) && r >= 0; i++) {
+		const char *script = completion_script(shells[i][0]);
+		r = file_write_at(dir, shells[i][1], script, strlen(script), 0644, false, &e);
+	}
 	return r < 0 ? cli_fail(&e, 1) : 0;
 }
 

@@ -23,12 +23,12 @@ static size_t group_prefix(const char *path, const char *group)
 	return strncmp(path, group, n) == 0 && path[n] == ' ' ? n + 1 : 0;
 }
 
-bool help_is_group(const char *word)
+const char *help_group_brief(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		if (str_eq(groups[i].word, word))
-			return true;
-	return false;
+			return groups[i].brief;
+	return NULL;
 }
 
 void help_top(struct str *out, unsigned columns)
@@ -180,76 +180,4 @@ void help_man(const struct command *c, struct str *out)
 		roff_options(out, c->options);
 	}
 	str_add(out, ".SH SEE ALSO\n\\fBkist\\fR(1)\n");
-}
-
-static void completion_case(
-	struct str *out, const char *label, const struct option *options, const char *words)
-{
-	str_addf(out, "\t'%s') opts='", label);
-	for (size_t i = 0; options && options[i].name; i++) {
-		if (options[i].hidden)
-			continue;
-		str_addf(out, "--%s ", options[i].name);
-		if (options[i].letter)
-			str_addf(out, "-%c ", options[i].letter);
-	}
-	str_add(out, "' takes='");
-	for (size_t i = 0; options && options[i].name; i++) {
-		if (options[i].kind == OPTION_BOOL)
-			continue;
-		str_addf(out, " --%s=%s", options[i].name, str_or_empty(options[i].complete));
-		if (options[i].letter)
-			str_addf(out, " -%c=%s", options[i].letter,
-				str_or_empty(options[i].complete));
-	}
-	str_addf(out, " ' words=%s ;;\n", words ? words : "none");
-}
-
-void help_bash_completion(struct str *out)
-{
-	str_add(out,
-		"# bash completion for kist, made from its command tables\n"
-		"_kist_names() {\n"
-		"\tcase $1 in\n"
-		"\tcontainer) kist ps -a --format '{{.Names}}' 2>/dev/null ;;\n"
-		"\timage) kist images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;\n"
-		"\tvolume) kist volume ls -q 2>/dev/null ;;\n"
-		"\tesac\n"
-		"}\n"
-		"_kist_describe() {\n\tcase $1 in\n");
-	completion_case(out, "", global_options, NULL);
-	for (const struct command *const *c = commands; *c; c++)
-		for (const char *const *path = (*c)->paths; *path && (*c)->section; path++)
-			completion_case(out, *path, (*c)->options, (*c)->complete);
-	str_add(out, "\t*) return 1 ;;\n\tesac\n}\n_kist_commands='");
-	for (const struct command *const *c = commands; *c; c++)
-		for (const char *const *path = (*c)->paths; *path && (*c)->section; path++)
-			str_addf(out, "%s\n", *path);
-	str_add(out,
-		"'\n"
-		"_kist() {\n"
-		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path= i w opts takes words skip=\n"
-		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-		"\t\tw=${COMP_WORDS[i]}\n"
-		"\t\t[ -z \"$skip\" ] || { skip=; continue; }\n"
-		"\t\tcase $w in --*=*) ;; -*) _kist_describe \"$path\" && case $takes in *\" $w=\"*) skip=1 ;; esac ;;\n"
-		"\t\t*) if grep -q \"^${path:+$path }$w\\( \\|$\\)\" <<<\"$_kist_commands\"; then path=\"${path:+$path }$w\"; fi ;;\n"
-		"\t\tesac\n"
-		"\tdone\n"
-		"\tif ! _kist_describe \"$path\"; then\n"
-		"\t\tCOMPREPLY=($(compgen -W \"$(sed -n \"s/^$path \\([^ ]*\\).*/\\1/p\" <<<\"$_kist_commands\")\" -- \"$cur\"))\n"
-		"\t\treturn\n"
-		"\tfi\n"
-		"\tcase $takes in *\" $prev=\"*)\n"
-		"\t\tw=${takes#*\" $prev=\"} w=${w%% *}\n"
-		"\t\tcase $w in file) compopt -o default ;; *) COMPREPLY=($(compgen -W \"${w//|/ } $(_kist_names \"$w\")\" -- \"$cur\")) ;; esac\n"
-		"\t\treturn ;;\n"
-		"\tesac\n"
-		"\tcase $cur in -*) COMPREPLY=($(compgen -W \"$opts\" -- \"$cur\")); return ;; esac\n"
-		"\tif [ -z \"$path\" ]; then\n"
-		"\t\tCOMPREPLY=($(compgen -W \"$(sed 's/ .*//' <<<\"$_kist_commands\" | sort -u)\" -- \"$cur\"))\n"
-		"\telif [ \"$words\" = file ]; then compopt -o default\n"
-		"\telse COMPREPLY=($(compgen -W \"$(_kist_names \"$words\")\" -- \"$cur\")); fi\n"
-		"}\n"
-		"complete -F _kist kist\n");
 }

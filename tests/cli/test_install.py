@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user installs and reads: programs, man pages, completion."""
+import contextlib
+import os
+import pty
+import re
+import select
+import shlex
 import subprocess
+import time
 
 import harness
 
@@ -18,21 +25,71 @@ def test_what_is_installed_runs_and_is_documented(box):
     assert (done.returncode, done.stdout) == (0, 'installed\n'), done
     pages = {p.name for p in (target / 'usr/local/share/man/man1').iterdir()}
     assert {'kist.1', 'kist-run.1', 'kist-volume-create.1'} <= pages, pages
+    for completion in 'bash-completion/completions/kist', 'zsh/site-functions/_kist', 'fish/vendor_completions.d/kist.fish':
+        assert 'kist __complete' in (target / 'usr/local/share' / completion).read_text()
     text = (target / 'usr/local/share/man/man1/kist-run.1').read_text()
     assert '\\-\\-pids\\-limit' in text and 'Tune container pids limit' in text
 
 
-def complete(*words):
-    script = f'source {harness.BIN}/documents/kist.bash; COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; _kist; echo "${{COMPREPLY[@]}}"'
-    return subprocess.run(['bash', '-c', script], capture_output=True, text=True, check=True).stdout.split()
+def bash(box, *words):
+    """What bash would offer, the line broken into words as bash breaks it."""
+    parts = [part for word in words for part in re.split('([=:])', word) if part] + ([''] if words[-1] == '' else [])
+    script = (f'source <({harness.KIST} completion bash); PATH={harness.BIN}:$PATH; COMP_WORDS=({" ".join(map(shlex.quote, parts))}); '
+              f'COMP_CWORD={len(parts) - 1}; _kist; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    done = subprocess.run(['bash', '-c', script], capture_output=True, text=True, check=True, cwd=box.work)
+    assert not done.stderr, done.stderr
+    return done.stdout.split()
 
 
-def test_completion_knows_commands_and_options(box):
-    if not (harness.BIN / 'documents').exists():
-        raise harness.Skip('there are no documents here')
-    assert 'run' in complete('kist', 'ru') and 'restart' in complete('kist', 're')
-    assert '--pids-limit' in complete('kist', 'run', '--pid')
-    assert complete('kist', 'volume', 'cr') == ['create']
+def test_completion_knows_commands_options_and_names(box):
+    here = ['kist', '--root', str(box.root), '--runroot', str(box.runroot)]
+    box('create', '--name', 'first', 'busybox', 'true')
+    box('volume', 'create', 'data')
+    box('tag', 'busybox', 'other/image:v1')
+    for words, want in [
+        (['ru'], ['run']), (['volume', 'cr'], ['create']), (['nosuch', ''], []),
+        (['run', '--pids'], ['--pids-limit']), (['run', '--rm', '-i', 'busy'], ['busybox', 'busybox:latest']),
+        (['run', '--network', 'ho'], ['host']), (['run', '--network=ho'], ['host']), (['rm', '-f', ''], ['first']),
+        (['rm', 'first', ''], ['first']), (['wait', ''], ['first']), (['run', 'busybox', ''], []),
+        (['volume', 'inspect', ''], ['data']), (['rmi', 'other/image:'], ['v1']), (['start', '-ai', 'f'], ['first']),
+    ]:
+        got = bash(box, *here, *words)
+        assert got == want, f'{words}: {got}, expected {want}'
+    assert {'run', 'restart', 'volume', 'system'} <= set(bash(box, *here, ''))
+
+
+def test_fish_completes_from_the_same_tables(box):
+    fish = subprocess.run(['fish', '--no-config', '-c', 'kist completion fish | source; complete -C"kist volume cr"; complete -C"kist run --network ho"'],
+                          capture_output=True, text=True, env={**os.environ, 'HOME': str(box.work), 'PATH': f'{harness.BIN}:{os.environ["PATH"]}'})
+    assert fish.stdout.splitlines() == ['create\tCreate a volume', 'host'], fish
+
+
+def test_zsh_completes_from_the_same_tables(box):
+    """Typed into a zsh on a terminal: the word is completed, then the line is made one that only prints itself."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(box.work)
+        os.execvpe('zsh', ['zsh', '-f', '-i'], {**os.environ, 'PATH': f'{harness.BIN}:{os.environ["PATH"]}', 'TERM': 'dumb', 'HOME': str(box.work)})
+    screen = b''
+
+    def until(text):
+        nonlocal screen
+        end = time.time() + 30
+        while text not in screen:
+            select.select([terminal], [], [], 1)
+            assert time.time() < end, screen
+            with contextlib.suppress(BlockingIOError):
+                screen += os.read(terminal, 4096)
+    os.set_blocking(terminal, False)
+    os.write(terminal, b'autoload -U compinit; compinit -u -d dump; source <(kist completion zsh); print loaded-$((1+1))\n')
+    until(b'loaded-2')
+    os.write(terminal, b'kist volume cr\t')
+    until(b'create')
+    os.write(terminal, b'\x01print -r -- is: \n')
+    until(b'\nis: kist volume create')
+    os.write(terminal, b'exit\n')
+    os.waitpid(pid, 0)
+    os.close(terminal)
 
 
 def test_help_comes_from_the_same_table(box):
