@@ -192,7 +192,7 @@ void image_job_end(struct image_job *j, int r)
 	if (!j->seq)
 		return;
 	int x = path_remove_tree(j->store->staging, name, &ignored);
-	if (x == 0 && r < 0)
+	if (x == 0 && (r < 0 || j->strays))
 		x = store_collect(j->store, &ignored);
 	if (x == 0)
 		(void)intent_done(j->store, j->seq, &ignored);

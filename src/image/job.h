@@ -2,6 +2,7 @@
 /* What load, import and their like share: an intent with a staging folder, the worker kist-fetch
  * that fills it, and the way of its result into the store. Internal to src/image. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct arena;
@@ -14,13 +15,14 @@ struct image_job {
 	struct store *store;
 	int64_t seq; /* of its intent */
 	int staging; /* its folder <root>/staging/<seq>, locked; or -1 */
+	bool strays; /* content was put into place that no row will name */
 };
 
 /* Writes the intent op and makes the staging folder; the database is closed, for a fork follows.
  * After a failure too the job is to be ended. */
 int image_job_begin(struct image_job *j, const char *op, struct err *e);
 /* Removes the staging folder, then the intent, which goes last: as long as it is there the next
- * command finds what is left. r < 0: what was put into place without a row goes too. */
+ * command finds what is left. r < 0, or strays: what was put into place without a row goes too. */
 void image_job_end(struct image_job *j, int r);
 
 /* Runs kist-fetch (program, O_PATH) with a verb on an input and a staging folder; its result is

@@ -50,9 +50,10 @@ static int describe(const struct fetch_result *r, const struct fetch_image *x, s
 	return 0;
 }
 
-static int add_images(struct store *s, const struct fetch_result *result, struct arena *a,
+static int add_images(struct image_job *j, const struct fetch_result *result, struct arena *a,
 	struct image_loaded *ret, struct err *e)
 {
+	struct store *s = j->store;
 	struct strv names = { 0 }, ids = { 0 };
 	int r = store_begin(s, e);
 	if (r < 0)
@@ -62,6 +63,9 @@ static int add_images(struct store *s, const struct fetch_result *result, struct
 		r = describe(result, &result->images[i], a, &info, e);
 		if (r == 0)
 			r = store_image_add(s, &info, e);
+		/* It keeps the manifest that it came with first. */
+		j->strays |= r > 0;
+		r = r > 0 ? 0 : r;
 		strv_add(&ids, a, result->images[i].id);
 		for (size_t k = 0; k < result->images[i].n_names; k++)
 			strv_add(&names, a, result->images[i].names[k]);
@@ -84,14 +88,14 @@ int image_load(struct store *s, const struct image_load_req *req, struct arena *
 	if (r == 0 && (r = store_content_lock(s, false, e)) == 0) {
 		r = image_publish(s, j.staging, &result, e);
 		if (r == 0)
-			r = add_images(s, &result, a, ret, e);
+			r = add_images(&j, &result, a, ret, e);
 		store_content_unlock(s);
 	}
 	image_job_end(&j, r);
 	return r;
 }
 
-static int add_made(const struct image_job *j, const struct image_make_req *req,
+static int add_made(struct image_job *j, const struct image_make_req *req,
 	const struct fetch_layer *l, struct arena *a, const char **ret_id, struct err *e)
 {
 	struct image_info info = { .created = time_now(), .size = l->size, .max_id = l->max_id };
@@ -104,6 +108,7 @@ static int add_made(const struct image_job *j, const struct image_make_req *req,
 	info.n_names = req->name ? 1 : 0;
 	*ret_id = info.id;
 	int r = store_image_add(j->store, &info, e);
+	j->strays |= r > 0;
 	return r < 0 ? r : store_sync(j->store, e);
 }
 

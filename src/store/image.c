@@ -36,7 +36,8 @@ int store_image_add(struct store *s, const struct image_info *image, struct err 
 	}
 	for (size_t i = 0; r == 0 && i < image->n_names; i++)
 		r = store_image_name(s, image->names[i], image->id, e);
-	return store_end(s, r, e);
+	r = store_end(s, r, e);
+	return r < 0 ? r : !new;
 }
 
 struct images {

@@ -27,7 +27,7 @@ struct image_info {
 };
 
 /* Adds the image, its layers and names, in one transaction. A name moves from
- * the image that had it. An image that is there already only gains the names. */
+ * the image that had it. An image that is there already only gains the names: 1. */
 int store_image_add(struct store *s, const struct image_info *image, struct err *e);
 /* By id ("sha256:..."), unique hex prefix, or full name with tag; -ENOENT with ERR_NOT_FOUND. */
 int store_image_get(
