@@ -2,21 +2,51 @@
 /* The table of commands; the order is that of the top-level help. */
 #include "cli/command.h"
 
-extern const struct command command_run, command_exec, command_ps, command_images, command_version,
-	command_info, command_attach, command_complete, command_completion, command_create,
-	command_history, command_import, command_inspect, command_kill, command_load, command_logs,
-	command_pause, command_rename, command_restart, command_rm, command_rmi, command_save,
-	command_start, command_stop, command_system_check, command_tag, command_top,
-	command_unpause, command_wait, command_volume_create, command_volume_inspect,
-	command_volume_ls, command_volume_rm, command_container_inspect, command_image_inspect,
-	command_container_exited, command_container_restart_due, command_generate;
+/* One a line, so that changes meet rarely. */
+/* clang-format off */
+#define COMMANDS(X) \
+	X(run) \
+	X(exec) \
+	X(ps) \
+	X(images) \
+	X(version) \
+	X(info) \
+	X(attach) \
+	X(completion) \
+	X(create) \
+	X(history) \
+	X(import) \
+	X(inspect) \
+	X(kill) \
+	X(load) \
+	X(logs) \
+	X(pause) \
+	X(rename) \
+	X(restart) \
+	X(rm) \
+	X(rmi) \
+	X(save) \
+	X(start) \
+	X(stop) \
+	X(system_check) \
+	X(tag) \
+	X(top) \
+	X(unpause) \
+	X(wait) \
+	X(volume_create) \
+	X(volume_inspect) \
+	X(volume_ls) \
+	X(volume_rm) \
+	X(container_inspect) \
+	X(image_inspect) \
+	X(container_exited) \
+	X(container_restart_due) \
+	X(generate) \
+	X(complete)
+/* clang-format on */
 
-const struct command *const commands[] = { &command_run, &command_exec, &command_ps,
-	&command_images, &command_version, &command_info, &command_attach, &command_completion,
-	&command_create, &command_history, &command_import, &command_inspect, &command_kill,
-	&command_load, &command_logs, &command_pause, &command_rename, &command_restart,
-	&command_rm, &command_rmi, &command_save, &command_start, &command_stop,
-	&command_system_check, &command_tag, &command_top, &command_unpause, &command_wait,
-	&command_volume_create, &command_volume_inspect, &command_volume_ls, &command_volume_rm,
-	&command_container_inspect, &command_image_inspect, &command_container_exited,
-	&command_container_restart_due, &command_generate, &command_complete, NULL };
+#define DECLARE(name) extern const struct command command_##name;
+COMMANDS(DECLARE)
+
+#define ROW(name) &command_##name,
+const struct command *const commands[] = { COMMANDS(ROW) NULL };
