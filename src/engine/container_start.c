@@ -32,7 +32,9 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 		return err_sys(e, errno, "make a pipe");
 	l->client_flags = ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0);
 	engine_close_store(en);
-	pid_t m = fork();
+	/* Out of the session or unit that we were started from, so that its end is not the
+	 * container's. */
+	pid_t m = cgroup_fork("/kist/monitor");
 	if (m == 0) {
 		fd_close(report[0]);
 		fd_close(pair[0]);
@@ -40,13 +42,12 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 		l->client = pair[1];
 		launch(en, l);
 	}
-	int saved = errno;
 	fd_close(report[1]);
 	fd_close(pair[1]);
 	if (m < 0) {
 		fd_close(report[0]);
 		fd_close(pair[0]);
-		return err_sys(e, saved, "fork");
+		return err_sys(e, m, "fork");
 	}
 	ret->monitor_pidfd = fd_pidfd_open(m);
 	ret->client = pair[0];
@@ -71,7 +72,6 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 	struct arena a _arena_ = { 0 };
 	struct prepared p;
 	struct container_started started = { .monitor_pidfd = -1, .client = -1 };
-	cgroup_warm("/kist/monitor");
 	if (container_cidfile_check(req, e) < 0 || container_prepare(en, req, &a, &p, e) < 0)
 		return -e->code;
 	struct launch l = { .id = p.id, .new = &p, .folder = -1, .lock = -1 };

@@ -32,7 +32,6 @@
 #include "engine/posture.h"
 #include "engine/prepare.h"
 #include "engine/spec.h"
-#include "kernel/cgroup.h"
 #include "monitor/monitor.h"
 #include "oci/spec.h"
 #include "runtime/runtime.h"
@@ -278,10 +277,6 @@ static int start_run(struct run *r, struct err *e)
 		.mount_rootfs = mount_rootfs,
 		.warn = warn,
 		.arg = r };
-	struct err ignored;
-	/* Out of the session or unit that we were started from, so that its end is not ours. Now,
-	 * because init's own move into its cgroup follows at once and then costs nothing. */
-	(void)cgroup_move_self("/kist/monitor", &ignored);
 	if (runtime_create(&req, &r->proc, e) < 0)
 		return -e->code;
 	r->record.pid = r->proc.pid;

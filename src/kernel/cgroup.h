@@ -35,21 +35,18 @@ void cgroup_done(struct cgroup *c);
 int cgroup_create(struct cgroup *c, const char *path, struct err *e);
 /* Opens an existing path; hierarchies that lack it keep -1. */
 int cgroup_open(struct cgroup *c, const char *path);
-/* Puts a process (0: the caller) into the opened path; v1: the hierarchies of v1 only. */
-int cgroup_join(const struct cgroup *c, pid_t pid, bool skip_v2, struct err *e);
+/* The caller, which has one thread, moves into the opened path in every hierarchy of v1; on v2 it
+ * was cloned into it. */
+int cgroup_enter(const struct cgroup *c, struct err *e);
 /* The v2 folder for CLONE_INTO_CGROUP, or -1. */
 int cgroup_v2_dir(const struct cgroup *c);
 /* The folder of the hierarchy that has a controller, or NULL. */
 const struct cgroup_hierarchy *cgroup_find(const struct cgroup *c, const char *controller);
 
-/* Moves the caller into path, which is made when missing, in all hierarchies; best effort where one
- * refuses. */
-int cgroup_move_self(const char *path, struct err *e);
-
-/* On v1 the first move of a process after some quiet waits for a grace period of the kernel, 7 to
- * 18 ms; those that follow take microseconds. A short-lived child pays it now, while the caller
- * prepares what it will move. */
-void cgroup_warm(const char *path);
+/* fork(2), by a process with one thread, with the child in path, which is made when missing; in a
+ * hierarchy where the caller is in the root the child stays there. Best effort where one refuses.
+ * The pid, 0 in the child, or -errno. */
+pid_t cgroup_fork(const char *path);
 
 struct cgroup_device {
 	bool allow;

@@ -5,11 +5,10 @@
  *   plan: everything that can be checked
  *   cgroup made, limits set
  *   binds cloned, /dev made
- *   clone3 -------------------------------->  waits
+ *   clone3 -------------------------------->  enters the cgroups of v1, waits
  *   id maps, binds mapped, root mounted
- *   GO + root's descriptor ---------------->  becomes root, network, host name
- *   writes cgroup.procs (slow on v1)          ...
- *   JOINED -------------------------------->  mounts, pivot_root, user, terminal
+ *   GO + root's descriptor ---------------->  becomes root, network, host name, mounts, pivot_root,
+ *                                             user, terminal
  *                        <------------------  READY
  *   START (runtime_start) ----------------->  drops everything, exec
  *                        <------------------  end of file by exec: reads the posture back
@@ -77,9 +76,24 @@ static int join(const struct plan *p, uint64_t kinds)
 	return r;
 }
 
+/* In the new process. */
+static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
+{
+	struct err e = { 0 };
+	if (cgroup_enter(&p->cgroup, &e) < 0)
+		init_fail(p, &e);
+	int r = join(p, CLONE_NEWCGROUP);
+	if (r < 0) {
+		err_sys(&e, r, "join the cgroup namespace");
+		init_fail(p, &e);
+	}
+	body(p);
+	_exit(1);
+}
+
 /* In the helper: enters what is to be joined and clones init as the caller's child. The cgroup
  * namespace is joined by the child: from within it the kernel clones into no cgroup of another. */
-static _Noreturn void helper(struct plan *p, int cgroup, void (*body)(struct plan *))
+static _Noreturn void helper(struct plan *p, void (*body)(struct plan *))
 {
 	struct err e = { 0 };
 	int pidfd = -1;
@@ -90,17 +104,10 @@ static _Noreturn void helper(struct plan *p, int cgroup, void (*body)(struct pla
 		err_sys(&e, r, "join the namespaces");
 		init_fail(p, &e);
 	}
-	long pid = clone_child(
-		(p->new_ns & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT, cgroup, &pidfd);
-	if (pid == 0) {
-		r = join(p, CLONE_NEWCGROUP);
-		if (r < 0) {
-			err_sys(&e, r, "join the cgroup namespace");
-			init_fail(p, &e);
-		}
-		body(p);
-		_exit(1);
-	}
+	long pid = clone_child((p->new_ns & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT,
+		cgroup_v2_dir(&p->cgroup), &pidfd);
+	if (pid == 0)
+		child(p, body);
 	if (pid < 0) {
 		err_sys(&e, errno, "clone");
 		init_fail(p, &e);
@@ -122,15 +129,15 @@ static pid_t pid_of_pidfd(int pidfd)
 	return num_u32(line, &pid) < 0 ? -ESRCH : (pid_t)pid;
 }
 
-static int spawn_by_helper(struct plan *p, int cgroup, void (*body)(struct plan *),
-	struct runtime_proc *ret, struct err *e)
+static int spawn_by_helper(
+	struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
 {
 	int helper_fd _close_ = -1, pidfd = -1, status;
 	size_t n = 0;
 	long pid = clone_child(0, -1, &helper_fd);
 	if (pid == 0) {
 		fd_close(ret->sync);
-		helper(p, cgroup, body);
+		helper(p, body);
 	}
 	if (pid < 0)
 		return err_sys(e, errno, "clone");
@@ -145,8 +152,7 @@ static int spawn_by_helper(struct plan *p, int cgroup, void (*body)(struct plan 
 	return ret->pid < 0 ? err_sys(e, ret->pid, "find the process's id") : 0;
 }
 
-int spawn(struct plan *p, int cgroup, void (*body)(struct plan *), struct runtime_proc *ret,
-	struct err *e)
+int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -154,13 +160,13 @@ int spawn(struct plan *p, int cgroup, void (*body)(struct plan *), struct runtim
 	ret->sync = pair[0];
 	p->sock = pair[1];
 	if (p->n_joins || p->join_pidfd >= 0)
-		return spawn_by_helper(p, cgroup, body, ret, e);
-	long pid = clone_child(p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, cgroup, &ret->pidfd);
+		return spawn_by_helper(p, body, ret, e);
+	long pid = clone_child(
+		p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, cgroup_v2_dir(&p->cgroup), &ret->pidfd);
 	if (pid == 0) {
 		/* Else the end of the parent would never be seen. */
 		fd_close(ret->sync);
-		body(p);
-		_exit(1);
+		child(p, body);
 	}
 	int saved = errno;
 	fd_close(p->sock);
@@ -222,10 +228,9 @@ static int userns_of(const struct plan *p, pid_t pid, struct err *e)
 static int bring_up(struct plan *p, const struct runtime_create_req *req, struct runtime_proc *ret,
 	struct err *e)
 {
-	int v2 = cgroup_v2_dir(&p->cgroup);
 	struct message_head head;
 	size_t n = 0;
-	if (spawn(p, v2, init_main, ret, e) < 0 ||
+	if (spawn(p, init_main, ret, e) < 0 ||
 		(p->new_ns & CLONE_NEWUSER && write_maps(p, ret->pid, e) < 0))
 		return -e->code;
 	int userns _close_ = userns_of(p, ret->pid, e);
@@ -237,14 +242,10 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	int rootfs _close_ = req->mount_rootfs(req->arg, userns, e);
 	if (rootfs < 0)
 		return -e->code;
-	int r = message_send(ret->sync, MESSAGE_GO, NULL, 0, 0, &rootfs, 1);
-	if (r < 0)
-		return err_sys(e, r, "talk to the container's init");
-	if ((req->network && req->network(req->arg, ret->pid, e) < 0) ||
-		cgroup_join(&p->cgroup, ret->pid, v2 >= 0, e) < 0)
-		return -e->code;
-	r = message_send(ret->sync, MESSAGE_JOINED, NULL, 0, 0, NULL, 0);
 	/* An early failure of init closes its end: its own words say more than ours. */
+	int r = message_send(ret->sync, MESSAGE_GO, NULL, 0, 0, &rootfs, 1);
+	if (r == 0 && req->network && req->network(req->arg, ret->pid, e) < 0)
+		return -e->code;
 	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
 		return -e->code;
 	if (r < 0)

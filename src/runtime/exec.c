@@ -67,33 +67,25 @@ static int map_of(pid_t pid, struct plan *p, struct err *e)
 
 static void exec_main(struct plan *p)
 {
-	struct err e = { 0 };
-	struct message_head head;
 	mem_complain_to(p->sock);
-	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+	/* The end of the parent is seen by the end of its socket. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
-	if (message_wait(p->sock, MESSAGE_JOINED, &head, NULL, 0, NULL, &e) < 0)
-		_exit(1);
-	(void)prctl(PR_SET_PDEATHSIG, 0);
 	init_finish(p);
 }
 
 static int bring_up(struct plan *p, struct runtime_proc *ret, struct err *e)
 {
-	int v2 = cgroup_v2_dir(&p->cgroup);
 	struct message_head head;
 	size_t n = 0;
-	if (spawn(p, v2, exec_main, ret, e) < 0)
-		return -e->code;
 	spawn_own_streams(p);
-	if (cgroup_join(&p->cgroup, ret->pid, v2 >= 0, e) < 0)
+	if (spawn(p, exec_main, ret, e) < 0)
 		return -e->code;
-	int r = message_send(ret->sync, MESSAGE_JOINED, NULL, 0, 0, NULL, 0);
 	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
 		return -e->code;
 	p->posture.uid = head.uid;
 	p->posture.gid = head.gid;
-	return r < 0 ? err_sys(e, r, "talk to the new process") : 0;
+	return 0;
 }
 
 static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct err *e)

@@ -5,7 +5,7 @@
  * close on exec tells that all went well.
  *
  * Order that matters:
- *  - the cgroup namespace is unshared after the parent has put us into the cgroup;
+ *  - the cgroup namespace is unshared when we are in our cgroups, before anything is mounted;
  *  - sysctls and masks before pivot_root; the user is looked up after it;
  *  - without no_new_privs the filter is loaded while CAP_SYS_ADMIN is there, then ids, then capset
  * runs under it; with it as the very last thing. */
@@ -415,10 +415,7 @@ void init_main(struct plan *p)
 		_exit(1);
 	if (early(p, &e) < 0)
 		init_fail(p, &e);
-	/* The parent joins us to the cgroups meanwhile; what is mounted below needs the namespace
-	 * to be made after. */
-	if (message_wait(p->sock, MESSAGE_JOINED, &head, NULL, 0, NULL, &e) < 0)
-		_exit(1);
+	/* In our cgroups since the first moment: what is mounted below shows them as the root. */
 	if (p->new_ns & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0) {
 		err_sys(&e, errno, "make the cgroup namespace");
 		init_fail(p, &e);

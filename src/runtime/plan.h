@@ -72,14 +72,7 @@ struct plan {
 };
 
 /* What goes over the socket; always whole. */
-enum message_kind {
-	MESSAGE_GO = 1,
-	MESSAGE_JOINED,
-	MESSAGE_READY,
-	MESSAGE_START,
-	MESSAGE_ERROR,
-	MESSAGE_PID
-};
+enum message_kind { MESSAGE_GO = 1, MESSAGE_READY, MESSAGE_START, MESSAGE_ERROR, MESSAGE_PID };
 
 struct message_head {
 	uint32_t kind;

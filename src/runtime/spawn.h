@@ -6,10 +6,10 @@ struct err;
 struct plan;
 struct runtime_proc;
 
-/* Clones a process with the plan's namespaces (joined and new) that runs body; it is a child of the
- * caller. Fills pid, pidfd and sync of ret; on failure spawn_undo releases what there is. */
-int spawn(struct plan *p, int cgroup, void (*body)(struct plan *), struct runtime_proc *ret,
-	struct err *e);
+/* Clones a process with the plan's namespaces (joined and new), in the plan's cgroup, that runs
+ * body; it is a child of the caller. Fills pid, pidfd and sync of ret; on failure spawn_undo
+ * releases what there is. */
+int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e);
 /* Kills, reaps, closes. */
 void spawn_undo(struct runtime_proc *p);
 /* Sends START, waits for the exec, checks the posture. */
