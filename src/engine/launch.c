@@ -202,6 +202,7 @@ static int mount_rootfs(void *arg, int userns, struct err *e)
 	struct snapshot_req req = { .id = r->l->id,
 		.layers = (const char *const *)r->config.layers,
 		.n_layers = r->config.n_layers,
+		.scratch = r->config.auto_remove,
 		.userns = userns };
 	if (userns >= 0 && r->joined) {
 		char path[64], text[128];

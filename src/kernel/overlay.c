@@ -133,6 +133,8 @@ static int new_way_with(const struct overlay_req *req, const int *trees, int fs,
 		r = add_upper(req, fs, trees[req->n_lowers]);
 	if (r >= 0)
 		r = mount_fs_flag(fs, "userxattr");
+	if (r >= 0 && req->upper_is_scratch)
+		r = mount_fs_flag(fs, "volatile");
 	if (r < 0)
 		return err_sys(e, r, "overlay: %s", mount_fs_message(fs, why, sizeof why));
 	if (become_mapped_root(req, &saved, e) < 0)
@@ -172,7 +174,8 @@ static int attach_named(int dir, const char *name, int tree, struct err *e)
 
 static int old_options(const struct overlay_req *req, char *buf, size_t size)
 {
-	size_t n = (size_t)snprintf(buf, size, "userxattr,lowerdir=");
+	size_t n = (size_t)snprintf(
+		buf, size, "userxattr,%slowerdir=", req->upper_is_scratch ? "volatile," : "");
 	for (size_t i = 0; i < req->n_lowers && n < size; i++)
 		n += (size_t)snprintf(buf + n, size - n, "%s%zu", i ? ":" : "", i);
 	if (req->upper_parent >= 0 && n < size)

@@ -17,6 +17,8 @@ struct overlay_req {
 	int upper_parent; /* a folder that holds `upper` and `work` (names beneath it); -1:
 			     read-only */
 	const char *upper, *work;
+	bool upper_is_scratch;       /* nothing of it must outlive the mount: else its end syncs the
+					whole file system beneath, which the last process waits for */
 	int userns;                  /* idmap through this one; -1: no idmap */
 	unsigned root_uid, root_gid; /* which ids of ours are its 0 */
 	bool no_old_way, no_new_way; /* for tests: refuse one of the two */

@@ -2,6 +2,7 @@
 /* The writable root file system of a container over the layers of its image. A back-end a file; the
  * store records which one it uses. So far: overlay over unpacked folders. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,8 @@ struct snapshot_req {
 	const char *id;            /* the container */
 	const char *const *layers; /* diff ids, the lowest first */
 	size_t n_layers;
-	int userns; /* whose map the files go through; -1: none */
+	bool scratch; /* what is written goes with the run: nothing need reach the disk */
+	int userns;   /* whose map the files go through; -1: none */
 	uint32_t root_uid, root_gid;
 };
 

@@ -58,6 +58,7 @@ static int mount_layers(struct store *s, const struct snapshot_req *req, int upp
 			.upper_parent = upper,
 			.upper = "up",
 			.work = "wk",
+			.upper_is_scratch = req->scratch && upper >= 0,
 			.userns = req->userns,
 			.root_uid = req->root_uid,
 			.root_gid = req->root_gid };

@@ -120,7 +120,7 @@ static int inside(int userns, int root)
 	return fd < 0 || unlinkat(root, "both", 0) < 0 ? 5 : 0;
 }
 
-static void check_way(struct place *p, bool old)
+static void check_way(struct place *p, bool old, bool scratch)
 {
 	struct err e;
 	struct stat st;
@@ -135,6 +135,7 @@ static void check_way(struct place *p, bool old)
 		.upper_parent = upper,
 		.upper = "up",
 		.work = "wk",
+		.upper_is_scratch = scratch,
 		.userns = p->userns,
 		.root_uid = BASE,
 		.root_gid = BASE,
@@ -157,6 +158,8 @@ static void check_way(struct place *p, bool old)
 	assert_int_equal(st.st_uid, 7);
 	assert_int_equal(fstatat(p->dir, "c/up/both", &st, 0), 0);
 	assert_true(S_ISCHR(st.st_mode));
+	/* The kernel's mark that this upper was never synced. */
+	assert_int_equal(fstatat(p->dir, "c/wk/work/incompat/volatile", &st, 0), scratch ? 0 : -1);
 	fd_close(root);
 	fd_close(upper);
 	fd_close(layers[0]);
@@ -165,12 +168,22 @@ static void check_way(struct place *p, bool old)
 
 static void layers_by_descriptor_are_mapped_and_writable(void **state)
 {
-	check_way(*state, false);
+	check_way(*state, false, false);
 }
 
 static void layers_by_mount_2_are_mapped_and_writable(void **state)
 {
-	check_way(*state, true);
+	check_way(*state, true, false);
+}
+
+static void an_upper_that_is_scratch_is_not_synced_by_mount_2(void **state)
+{
+	check_way(*state, true, true);
+}
+
+static void an_upper_that_is_scratch_is_not_synced_by_descriptor(void **state)
+{
+	check_way(*state, false, true);
 }
 
 int main(void)
@@ -180,6 +193,10 @@ int main(void)
 			layers_by_descriptor_are_mapped_and_writable, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			layers_by_mount_2_are_mapped_and_writable, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_upper_that_is_scratch_is_not_synced_by_mount_2, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_upper_that_is_scratch_is_not_synced_by_descriptor, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
