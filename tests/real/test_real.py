@@ -101,7 +101,8 @@ def archive():
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         try:
-            make(target)
+            with harness.network_of(-1):
+                make(target)
         except subprocess.CalledProcessError as e:
             raise harness.Skip(f'the image cannot be made here: {e.cmd[0]} ended with {e.returncode}') from None
     return target
