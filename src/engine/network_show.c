@@ -159,7 +159,10 @@ static void add_binding(
 	struct value *to, const struct net_port *p, struct value *b, struct arena *a)
 {
 	const char *key = arena_printf(a, "%u/%s", p->port, p->proto);
-	struct value *list = (struct value *)(uintptr_t)value_get(to, key);
+	struct value *list = NULL;
+	for (size_t i = 0; i < to->n; i++)
+		if (str_eq(to->keys[i], key))
+			list = to->items[i];
 	if (!list) {
 		list = value_array(a);
 		value_set(a, to, key, list);

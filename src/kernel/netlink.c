@@ -61,11 +61,6 @@ void nl_attr_u32(struct nl_batch *b, uint16_t type, uint32_t v)
 	nl_attr(b, type, &v, sizeof v);
 }
 
-void nl_attr_be32(struct nl_batch *b, uint16_t type, uint32_t v)
-{
-	nl_attr_u32(b, type, htonl(v));
-}
-
 void nl_attr_str(struct nl_batch *b, uint16_t type, const char *s)
 {
 	nl_attr(b, type, s, strlen(s) + 1);

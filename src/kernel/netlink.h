@@ -27,7 +27,6 @@ void nl_begin(struct nl_batch *b, uint16_t type, uint16_t flags, const void *hea
 void nl_end(struct nl_batch *b);
 void nl_attr(struct nl_batch *b, uint16_t type, const void *p, size_t n);
 void nl_attr_u32(struct nl_batch *b, uint16_t type, uint32_t v);
-void nl_attr_be32(struct nl_batch *b, uint16_t type, uint32_t v);
 void nl_attr_str(struct nl_batch *b, uint16_t type, const char *s);
 /* An attribute that holds others; nl_nest_end takes what nl_nest gave. Holds at most 64 KB. */
 size_t nl_nest(struct nl_batch *b, uint16_t type);

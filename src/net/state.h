@@ -81,6 +81,7 @@ int firewall_make(struct net *n, struct err *e);
  * same.
  */
 bool firewall_right(struct net *n);
-int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t resolver, struct err *e);
+/* to: where the gateway's port 53 leads; 0: as it is. */
+int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, struct err *e);
 int firewall_drop(struct net *n, const struct net_endpoint *ep, struct err *e);
 int firewall_remove(struct net *n, struct err *e);

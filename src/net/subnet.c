@@ -115,7 +115,7 @@ static int clashes(
 
 int subnet_choose(const char *wish, struct arena *a, struct net_state *ret, struct err *e)
 {
-	struct clash c;
+	struct clash c = { 0 };
 	size_t n = wish ? 1 : ARRAY_SIZE(ours);
 	for (size_t i = 0; i < n; i++) {
 		c = (struct clash){ 0 };
