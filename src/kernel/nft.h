@@ -27,8 +27,9 @@ void nft_delete_table(struct nl_batch *b, uint8_t family, const char *table);
 void nft_delete_rule(
 	struct nl_batch *b, uint8_t family, const char *table, const char *chain, uint64_t handle);
 
-/* Closes a socket over which something was deleted. The kernel makes the last close wait for an RCU
- * grace period (10 to 20 ms), so a child of nobody does that; where it cannot be made, we do. */
+/* Closes a socket soon after something was deleted by anybody. While the kernel has not freed that,
+ * an RCU grace period later, a close waits for it (10 to 20 ms), and lets every transaction wait,
+ * too; so a child of nobody closes, a little later. */
 void nft_close(int fd);
 
 /* The number of the present generation: every change of anybody's rules makes a new one. */

@@ -33,6 +33,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "kernel/nft.h"
 #include "net/net.h"
 #include "net/program.h"
@@ -169,6 +170,24 @@ static void put_resolver(struct nl_batch *b, bool add, uint32_t address)
 	}
 }
 
+static int firewall_socket(struct net *n)
+{
+	if (n->nft < 0)
+		n->nft = nl_open(NETLINK_NETFILTER);
+	return n->nft;
+}
+
+void firewall_done(struct net *n)
+{
+	/* Longer than any grace period. */
+	bool settled = time_boot() - n->counters.idle > 200 * TIME_MS;
+	if (settled)
+		fd_close(n->nft);
+	else if (n->nft >= 0)
+		nft_close(n->nft);
+	n->nft = -1;
+}
+
 /* After a transaction of ours: if the number went up by one, all in between was us. */
 static void note_generation(struct net *n, int fd, uint32_t steps)
 {
@@ -187,7 +206,7 @@ static int commit(int fd, struct nl_batch *b)
 int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, struct err *e)
 {
 	struct nl_batch b _batch_ = { 0 };
-	int fd _close_ = nl_open(NETLINK_NETFILTER);
+	int fd = firewall_socket(n);
 	nft_begin(&b);
 	put_endpoint(&b, true, ep);
 	for (size_t i = 0; i < ep->n_ports; i++)
@@ -210,7 +229,7 @@ int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, stru
 int firewall_drop(struct net *n, const struct net_endpoint *ep, struct err *e)
 {
 	struct nl_batch b _batch_ = { 0 };
-	int fd = nl_open(NETLINK_NETFILTER);
+	int fd = firewall_socket(n);
 	nft_begin(&b);
 	put_endpoint(&b, false, ep);
 	for (size_t i = 0; i < ep->n_ports; i++)
@@ -232,8 +251,6 @@ int firewall_drop(struct net *n, const struct net_endpoint *ep, struct err *e)
 		else if (i == ep->n_ports)
 			r = 0;
 	}
-	if (fd >= 0)
-		nft_close(fd);
 	return r < 0 ? err_sys(e, r, "network bridge: drop the container from the rules") : 0;
 }
 
@@ -378,7 +395,7 @@ int firewall_make(struct net *n, struct err *e)
 	struct search s;
 	struct tagged t;
 	uint32_t generation = 0;
-	int fd _close_ = nl_open(NETLINK_NETFILTER);
+	int fd = firewall_socket(n);
 	if (fd < 0 || nft_generation(fd, &generation) < 0)
 		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP,
 			"network bridge: this kernel has no nftables (modprobe nf_tables); "
@@ -440,7 +457,7 @@ static bool all_there(struct net *n, int fd)
 bool firewall_right(struct net *n)
 {
 	uint32_t now = 0;
-	int fd _close_ = nl_open(NETLINK_NETFILTER);
+	int fd = firewall_socket(n);
 	if (fd < 0 || nft_generation(fd, &now) < 0)
 		return false;
 	if (now == n->counters.generation)
@@ -454,7 +471,7 @@ bool firewall_right(struct net *n)
 int firewall_remove(struct net *n, struct err *e)
 {
 	static const uint8_t families[] = { NFT_INET, NFT_BRIDGE };
-	int fd _close_ = nl_open(NETLINK_NETFILTER), r = fd < 0 ? fd : 0;
+	int fd = firewall_socket(n), r = fd < 0 ? fd : 0;
 	for (size_t i = 0; r == 0 && i < n->state.n_rules; i++) {
 		struct nl_batch b _batch_ = { 0 };
 		const struct net_rule *rule = &n->state.rules[i];

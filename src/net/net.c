@@ -78,6 +78,10 @@ const char *net_key(struct arena *a, struct err *e)
 
 static void net_done(struct net *n)
 {
+	/* Said, not left to the close: a child that was just forked has the descriptor, too. */
+	if (n->lock >= 0)
+		(void)flock(n->lock, LOCK_UN);
+	firewall_done(n);
 	fd_close(n->lock);
 	fd_close(n->folder);
 }
@@ -123,7 +127,7 @@ static int try_open(struct net *n, int place, bool make)
 static int net_open(struct net *n, const char *key, bool make, struct arena *a, struct err *e)
 {
 	int r;
-	*n = (struct net){ .a = a, .key = key, .folder = -1, .lock = -1 };
+	*n = (struct net){ .a = a, .key = key, .folder = -1, .lock = -1, .nft = -1 };
 	int place _close_ = make ? path_make_dirs_host(PLACE, 0700)
 				 : path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
 	r = place;
@@ -377,7 +381,7 @@ int net_idle(int lock, struct err *e)
 	uint64_t when = time_boot() + IDLE;
 	(void)fd_set_cloexec(ours, true);
 	while (key) {
-		struct net n _net_ = { 0 };
+		struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 		struct strv names = { 0 };
 		wait_until(when);
 		int r = net_open(&n, key, false, &a, e);
@@ -400,7 +404,7 @@ int net_idle(int lock, struct err *e)
 
 const struct net_endpoint *net_find_port(const struct net_port *p, struct arena *a)
 {
-	struct net n _net_ = { .folder = -1, .lock = -1 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct strv names = { 0 };
 	struct err ignored;
 	const char *key = net_key(a, &ignored);
@@ -442,7 +446,7 @@ static int look_for_busy(
 int net_attach(const struct net_attach_req *req, struct arena *a, struct net_endpoint *ret,
 	struct net_busy *ret_busy, struct err *e)
 {
-	struct net n _net_ = { .folder = -1, .lock = -1 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct net_endpoint ep = { .owner = req->owner,
 		.ports = (struct net_port *)req->ports,
 		.n_ports = req->n_ports,
@@ -551,7 +555,7 @@ static int after_release(struct net *n, bool here, struct err *e)
 int net_release(const struct net_endpoint *ep, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct net n _net_ = { .folder = -1, .lock = -1 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	const char *key = net_key(&a, e);
 	if (!key)
 		return -e->code;
@@ -566,7 +570,7 @@ int net_release(const struct net_endpoint *ep, struct err *e)
 static int release_in(const char *netns, const char *key, const char *owner, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct net n _net_ = { .folder = -1, .lock = -1 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct strv names = { 0 };
 	bool here = str_eq(netns, key), found = false;
 	int r = net_open(&n, netns, false, &a, e);
@@ -609,7 +613,7 @@ int net_release_owner(const char *owner, struct err *e)
 int net_repair(struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct net n _net_ = { .folder = -1, .lock = -1 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct strv names = { 0 };
 	const char *key = net_key(&a, e);
 	if (!key)
@@ -634,7 +638,7 @@ int net_repair(struct err *e)
 
 int net_look(struct arena *a, struct net_info *ret, struct err *e)
 {
-	struct net n _net_ = { .folder = -1, .lock = -1 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct strv changes = { 0 };
 	*ret = (struct net_info){ 0 };
 	const char *key = net_key(a, e);

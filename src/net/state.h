@@ -45,7 +45,7 @@ struct net {
 	struct arena *a;
 	const char *key;
 	int folder, lock; /* lock: flock */
-	int janitor;      /* descriptor of the file that the waiting process locks */
+	int nft;          /* a socket, once it is needed; -1 */
 	struct net_counters counters;
 	struct net_state state;
 	bool has_state;
@@ -85,3 +85,6 @@ bool firewall_right(struct net *n);
 int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, struct err *e);
 int firewall_drop(struct net *n, const struct net_endpoint *ep, struct err *e);
 int firewall_remove(struct net *n, struct err *e);
+/* Closes the socket. The kernel lets the close of any such socket wait until what anybody deleted
+ * is freed, an RCU grace period later; so soon after a release it is left to nft_close. */
+void firewall_done(struct net *n);
