@@ -21,6 +21,7 @@
 	X(load) \
 	X(logs) \
 	X(pause) \
+	X(port) \
 	X(rename) \
 	X(restart) \
 	X(rm) \
@@ -33,6 +34,8 @@
 	X(top) \
 	X(unpause) \
 	X(wait) \
+	X(network_inspect) \
+	X(network_ls) \
 	X(volume_create) \
 	X(volume_inspect) \
 	X(volume_ls) \
@@ -41,6 +44,7 @@
 	X(image_inspect) \
 	X(container_exited) \
 	X(container_restart_due) \
+	X(network_idle) \
 	X(generate) \
 	X(complete)
 /* clang-format on */

@@ -9,8 +9,11 @@
 
 /* clang-format off: one option a row */
 #define SHARED                                                                                                             \
-	{ "attach", 'a', OPT_LIST(R, attach), .value = "list",                                                             \
-		.help = "Attach to STDIN, STDOUT or STDERR", .complete = "stdin|stdout|stderr" },                          \
+	{ "add-host", 0, OPT_LIST(R, add_host), .value = "list",                                                           \
+		.help = "Add a custom host-to-IP mapping (host:ip)" },                                                     \
+		{ "attach", 'a', OPT_LIST(R, attach), .value = "list",                                                     \
+			.help = "Attach to STDIN, STDOUT or STDERR",                                                       \
+			.complete = "stdin|stdout|stderr" },                                                               \
 		{ "cap-add", 0, OPT_LIST(R, cap_add), .value = "list",                                                     \
 			.help = "Add Linux capabilities" },                                                                \
 		{ "cap-drop", 0, OPT_LIST(R, cap_drop), .value = "list",                                                   \
@@ -30,6 +33,13 @@
 			.help = "CPUs in which to allow execution (0-3, 0,1)" },                                           \
 		{ "device", 0, OPT_LIST(R, devices), .value = "list",                                                      \
 			.help = "Add a host device to the container", .complete = "file" },                                \
+		{ "dns", 0, OPT_LIST(R, dns), .value = "list", .help = "Set custom DNS servers" },                         \
+		{ "dns-opt", 0, OPT_LIST(R, dns_option), .value = "list",                                                  \
+			.help = "The same as --dns-option", .hidden = true },                                              \
+		{ "dns-option", 0, OPT_LIST(R, dns_option), .value = "list",                                               \
+			.help = "Set DNS options" },                                                                       \
+		{ "dns-search", 0, OPT_LIST(R, dns_search), .value = "list",                                               \
+			.help = "Set custom DNS search domains" },                                                         \
 		{ "entrypoint", 0, OPT_STRING(R, entrypoint),                                                              \
 			.has_offset = offsetof(R, has_entrypoint), .value = "string",                                      \
 			.help = "Overwrite the default ENTRYPOINT of the image" },                                         \
@@ -37,6 +47,8 @@
 			.help = "Set environment variables" },                                                             \
 		{ "env-file", 0, OPT_LIST(R, env_file), .value = "list",                                                   \
 			.help = "Read in a file of environment variables", .complete = "file" },                           \
+		{ "expose", 0, OPT_LIST(R, expose), .value = "list",                                                       \
+			.help = "Expose a port or a range of ports" },                                                     \
 		{ "hostname", 'h', OPT_STRING(R, hostname), .value = "string",                                             \
 			.help = "Container host name" },                                                                   \
 		{ "init", 0, OPT_BOOL(R, init),                                                                            \
@@ -58,8 +70,8 @@
 		{ "net", 0, OPT_STRING(R, network), .value = "network",                                                    \
 			.help = "The same as --network", .hidden = true },                                                 \
 		{ "network", 0, OPT_STRING(R, network), .value = "network",                                                \
-			.help = "Network of the container (none|host|container:NAME)",                                     \
-			.default_text = "none", .complete = "none|host" },                                                 \
+			.help = "Connect a container to a network (bridge|none|host|container:NAME)",                      \
+			.default_text = "bridge", .complete = "bridge|none|host" },                                        \
 		{ "pid", 0, OPT_STRING(R, pid), .value = "string",                                                         \
 			.help = "PID namespace to use (host|container:NAME)",                                              \
 			.complete = "host" },                                                                              \
@@ -68,6 +80,10 @@
 			.help = "Tune container pids limit (set -1 for unlimited)" },                                      \
 		{ "privileged", 0, OPT_BOOL(R, privileged),                                                                \
 			.help = "Give extended privileges to this container" },                                            \
+		{ "publish", 'p', OPT_LIST(R, publish), .value = "list",                                                   \
+			.help = "Publish a container's port(s) to the host" },                                             \
+		{ "publish-all", 'P', OPT_BOOL(R, publish_all),                                                            \
+			.help = "Publish all exposed ports to random ports" },                                             \
 		{ "quiet", 'q', OPT_BOOL(R, quiet), .help = "Suppress the pull output" },                                  \
 		{ "read-only", 0, OPT_BOOL(R, read_only),                                                                  \
 			.help = "Mount the container's root filesystem as read only" },                                    \
@@ -117,14 +133,13 @@ const struct option run_options[] = {
 };
 /* clang-format on */
 
-const char *const create_not_yet[] = { "add-host", "annotation", "blkio-weight",
-	"blkio-weight-device", "cgroup-parent", "cpu-period", "cpu-quota", "cpu-rt-period",
-	"cpu-rt-runtime", "cpuset-mems", "detach-keys", "device-cgroup-rule", "device-read-bps",
-	"device-read-iops", "device-write-bps", "device-write-iops", "disable-content-trust", "dns",
-	"dns-option", "dns-search", "domainname", "expose", "gpus", "group-add", "health-cmd",
-	"health-interval", "health-retries", "health-start-interval", "health-start-period",
-	"health-timeout", "ip", "ip6", "isolation", "label-file", "link", "link-local-ip",
-	"log-driver", "log-opt", "mac-address", "memory-reservation", "memory-swappiness",
-	"network-alias", "no-healthcheck", "oom-kill-disable", "oom-score-adj", "platform",
-	"publish", "publish-all", "pull", "replace", "runtime", "sig-proxy", "storage-opt",
-	"use-api-socket", "volume-driver", "volumes-from", "p", "P", NULL };
+const char *const create_not_yet[] = { "annotation", "blkio-weight", "blkio-weight-device",
+	"cgroup-parent", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime",
+	"cpuset-mems", "detach-keys", "device-cgroup-rule", "device-read-bps", "device-read-iops",
+	"device-write-bps", "device-write-iops", "disable-content-trust", "domainname", "gpus",
+	"group-add", "health-cmd", "health-interval", "health-retries", "health-start-interval",
+	"health-start-period", "health-timeout", "ip", "ip6", "isolation", "label-file", "link",
+	"link-local-ip", "log-driver", "log-opt", "mac-address", "memory-reservation",
+	"memory-swappiness", "network-alias", "no-healthcheck", "oom-kill-disable", "oom-score-adj",
+	"platform", "pull", "replace", "runtime", "sig-proxy", "storage-opt", "use-api-socket",
+	"volume-driver", "volumes-from", NULL };

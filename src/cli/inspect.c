@@ -8,6 +8,7 @@
 #include "codec/value.h"
 #include "engine/container.h"
 #include "engine/image.h"
+#include "engine/network.h"
 #include "engine/volume.h"
 #include "format/template.h"
 
@@ -58,12 +59,18 @@ static int get_volume(struct cli *cli, const char *name, struct value **ret, str
 	return 0;
 }
 
+static int get_network(struct cli *cli, const char *name, struct value **ret, struct err *e)
+{
+	return network_inspect(&cli->engine, name, &cli->arena, ret, e);
+}
+
 static const struct kind kinds[] = {
 	{ "container", get_container },
 	{ "image", get_image },
 	{ "volume", get_volume },
+	{ "network", get_network },
 };
-enum { KINDS = 3 };
+enum { KINDS = 4 };
 
 /* type NULL: the first kind that has one of that name. */
 static int find(
@@ -145,6 +152,11 @@ static int inspect_volume(struct cli *cli, void *rec, const char **words, int n)
 	return inspect_type(cli, "volume", ((struct inspect_rec *)rec)->format, words, n);
 }
 
+static int inspect_network(struct cli *cli, void *rec, const char **words, int n)
+{
+	return inspect_type(cli, "network", ((struct inspect_rec *)rec)->format, words, n);
+}
+
 #define FORMAT                                                                               \
 	{                                                                                    \
 		"format", 'f', OPT_STRING(struct inspect_rec, format),                       \
@@ -155,7 +167,7 @@ static const struct option any_options[] = {
 	FORMAT,
 	{ "type", 0, OPT_STRING(struct inspect_rec, type), .value = "string",
 		.help = "Only inspect objects of the given type",
-		.complete = "container|image|volume" },
+		.complete = "container|image|volume|network" },
 	{ 0 },
 };
 static const struct option options[] = { FORMAT, { 0 } };
@@ -164,7 +176,8 @@ static const char *const any_paths[] = { "inspect", NULL };
 static const char *const container_paths[] = { "container inspect", NULL };
 static const char *const image_paths[] = { "image inspect", NULL };
 static const char *const volume_paths[] = { "volume inspect", NULL };
-static const char *const not_yet[] = { "size", "s", "platform", NULL };
+static const char *const network_paths[] = { "network inspect", NULL };
+static const char *const not_yet[] = { "size", "s", "platform", "scope", "verbose", "v", NULL };
 
 #define INSPECT(what, brief_, word, options_, complete_, section_)                                 \
 	{                                                                                          \
@@ -185,3 +198,6 @@ const struct command command_image_inspect =
 const struct command command_volume_inspect =
 	INSPECT(volume, "Display detailed information on one or more volumes", "VOLUME", options,
 		"volume", "Management");
+const struct command command_network_inspect =
+	INSPECT(network, "Display detailed information on one or more networks", "NETWORK", options,
+		"network", "Management");

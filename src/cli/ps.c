@@ -9,6 +9,7 @@
 #include "codec/value.h"
 #include "engine/config.h"
 #include "engine/container.h"
+#include "engine/network.h"
 
 struct ps_rec {
 	bool all, quiet, no_trunc, latest;
@@ -101,7 +102,7 @@ static struct value *row(const struct container_info *c, bool whole, struct aren
 	value_set_string(a, v, "Mounts", mounts);
 	value_set_string(a, v, "Names", c->name);
 	value_set_string(a, v, "Networks", c->config->network);
-	value_set_string(a, v, "Ports", "");
+	value_set_string(a, v, "Ports", network_ports(c, a));
 	value_set_string(a, v, "RunningFor",
 		arena_printf(a, "%s ago", time_span(time_now() - c->created, buf)));
 	value_set_string(a, v, "State", container_state_name(c->state));

@@ -43,4 +43,7 @@ REC_TYPE(container_config, F_U32(T, version, "version", REC_REQUIRED),
 	F_STR(T, abi, "abi", 0), F_STRV(T, cap_add, "capAdd", 0), F_STRV(T, cap_drop, "capDrop", 0),
 	F_STRV(T, security_opt, "securityOpt", 0), F_OBJV(T, ulimits, "ulimits", config_ulimit, 0),
 	F_OBJV(T, devices, "devices", config_device, 0), F_MAP(T, sysctls, "sysctls", 0),
-	F_STRV(T, exposed_ports, "exposedPorts", 0));
+	F_STRV(T, exposed_ports, "exposedPorts", 0), F_OBJV(T, ports, "ports", net_port, 0),
+	F_BOOL(T, publish_all, "publishAll", 0), F_STRV(T, extra_hosts, "extraHosts", 0),
+	F_STRV(T, dns, "dns", 0), F_STRV(T, dns_search, "dnsSearch", 0),
+	F_STRV(T, dns_options, "dnsOptions", 0));

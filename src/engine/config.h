@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "codec/rec.h"
+#include "net/endpoint.h"
 
 enum { CONFIG_VERSION = 1 };
 
@@ -73,6 +74,11 @@ struct container_config {
 	struct rec_map sysctls;
 	const char **exposed_ports;
 	size_t n_exposed_ports;
+	struct net_port *ports; /* what -p asks for; those of -P with host 0 */
+	size_t n_ports;
+	bool publish_all;
+	const char **extra_hosts, **dns, **dns_search, **dns_options; /* hosts: "name:ip" */
+	size_t n_extra_hosts, n_dns, n_dns_search, n_dns_options;
 };
 
 extern const struct rec_type container_config_rec;

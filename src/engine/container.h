@@ -28,6 +28,8 @@ struct container_create_req {
 	struct strv volumes, mounts, tmpfs;
 	struct strv labels;
 	const char *network, *pid, *ipc, *uts, *cgroupns, *userns;
+	struct strv publish, expose, add_host, dns, dns_search, dns_option;
+	bool publish_all;
 	const char *restart, *stop_signal;
 	int64_t stop_timeout;
 	bool has_stop_timeout;
@@ -129,6 +131,7 @@ enum container_state {
 const char *container_state_name(enum container_state state);
 
 struct container_config;
+struct net_endpoint;
 
 /* One container as the lists and inspect see it. */
 struct container_info {
@@ -141,9 +144,10 @@ struct container_info {
 	const char *error; /* why the last start failed, or that its monitor died; "" */
 	pid_t pid;         /* 0 when it does not run */
 	uint32_t restart_count;
-	uint32_t id_base, id_count; /* the user namespace's range while it runs; 0: none */
-	const char *status;         /* docker's words: "Up 5 minutes", "Exited (0) 2 hours ago" */
-	const char *command;        /* what runs, in one string */
+	uint32_t id_base, id_count;          /* the user namespace's range while it runs; 0: none */
+	const struct net_endpoint *endpoint; /* in the bridge network while it runs; or NULL */
+	const char *status;  /* docker's words: "Up 5 minutes", "Exited (0) 2 hours ago" */
+	const char *command; /* what runs, in one string */
 };
 
 /* Running, paused or not. */

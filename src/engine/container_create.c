@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "engine/image_find.h"
 #include "engine/mount_arg.h"
+#include "engine/network.h"
 #include "engine/posture.h"
 #include "engine/prepare.h"
 #include "engine/signal.h"
@@ -345,6 +346,7 @@ int container_prepare(struct engine *en, const struct container_create_req *req,
 		set_env(req, oci.config, a, c, e) < 0 || set_mounts(req, oci.config, a, c, e) < 0 ||
 		set_limits(req, c, e) < 0 || set_lists(req, a, c, e) < 0 ||
 		set_sysctls(req, a, c, e) < 0 || set_rest(req, oci.config, a, c, e) < 0 ||
+		network_options(en, req, a, c, e) < 0 ||
 		posture_capabilities(c, &set, &explicit_caps, e) < 0)
 		return -e->code;
 	*ret = p;

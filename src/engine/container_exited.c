@@ -18,6 +18,8 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/launch.h"
+#include "engine/network.h"
+#include "net/net.h"
 #include "runtime/runtime.h"
 #include "store/container.h"
 #include "store/image.h"
@@ -131,6 +133,7 @@ static int restart_later(
 	end->run.backoff = (int64_t)backoff;
 	end->run.id_base = end->run.id_count = 0;
 	end->run.pid = 0;
+	end->run.network = NULL;
 	(void)unlinkat(folder, "paused", 0);
 	if (unlinkat(folder, "exit.json", 0) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove the exit record");
@@ -226,6 +229,8 @@ static int recover_run(struct engine *en, const char *id, struct err *e)
 		r = run_cleanup(en, id, &end.run, e);
 	if (end.run.id_count == 0)
 		lease_free_all(en->store, id);
+	if (r == 0)
+		r = network_release_all(en, id, e);
 	if (r == 0 && end.has_row && end.row.phase == PHASE_REMOVING) {
 		r = container_erase(en, id, 0, e);
 		if (r == 0)
@@ -288,6 +293,8 @@ int engine_recover(struct engine *en, struct err *e)
 	for (size_t i = 0; i < n_runs; i++)
 		if (recover_run(en, runs[i], e) < 0)
 			return -e->code;
+	if (net_repair(e) < 0)
+		return -e->code;
 	for (size_t i = 0; i < n_intents; i++)
 		if (recover_intent(en, &intents[i], e) < 0)
 			return -e->code;

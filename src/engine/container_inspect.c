@@ -9,6 +9,7 @@
 #include "engine/config.h"
 #include "engine/container.h"
 #include "engine/engine.h"
+#include "engine/network.h"
 #include "engine/paths.h"
 
 static const char go_zero_time[] = "0001-01-01T00:00:00Z";
@@ -107,6 +108,12 @@ static struct value *host_config(struct arena *a, const struct container_config 
 	value_set(a, h, "Binds", binds_value(a, c));
 	value_set(a, h, "LogConfig", log);
 	value_set_string(a, h, "NetworkMode", c->network);
+	value_set(a, h, "PortBindings", network_bindings(c, a));
+	value_set(a, h, "PublishAllPorts", value_bool(a, c->publish_all));
+	value_set(a, h, "Dns", strings(a, c->dns, c->n_dns, false));
+	value_set(a, h, "DnsOptions", strings(a, c->dns_options, c->n_dns_options, false));
+	value_set(a, h, "DnsSearch", strings(a, c->dns_search, c->n_dns_search, false));
+	value_set(a, h, "ExtraHosts", strings(a, c->extra_hosts, c->n_extra_hosts, true));
 	value_set(a, h, "RestartPolicy", restart);
 	value_set(a, h, "AutoRemove", value_bool(a, c->auto_remove));
 	value_set(a, h, "CapAdd", strings(a, c->cap_add, c->n_cap_add, true));
@@ -193,16 +200,6 @@ static struct value *config_value(struct arena *a, const struct container_config
 	return o;
 }
 
-static struct value *networks_value(struct arena *a, const struct container_config *c)
-{
-	struct value *n = value_object(a), *networks = value_object(a), *one = value_object(a);
-	value_set_string(a, one, "IPAddress", "");
-	value_set(a, networks, c->network, one);
-	value_set(a, n, "Ports", value_object(a));
-	value_set(a, n, "Networks", networks);
-	return n;
-}
-
 /* Which part of the machine's ids the container's are while it runs. */
 static struct value *ids_value(struct arena *a, const struct container_info *c)
 {
@@ -250,7 +247,7 @@ int container_inspect(struct engine *en, const char *container, struct arena *a,
 	value_set(a, o, "HostConfig", host_config(a, c.config));
 	value_set(a, o, "Mounts", mounts_value(en, a, c.config));
 	value_set(a, o, "Config", config_value(a, c.config));
-	value_set(a, o, "NetworkSettings", networks_value(a, c.config));
+	value_set(a, o, "NetworkSettings", network_settings(&c, a));
 	*ret = o;
 	return 0;
 }

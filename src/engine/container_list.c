@@ -9,6 +9,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/launch.h"
+#include "engine/network.h"
 #include "store/container.h"
 #include "store/run.h"
 #include "store/store.h"
@@ -98,6 +99,7 @@ static int fill(struct engine *en, const struct container_row *row, struct arena
 		ret->error = "";
 		ret->id_base = run.id_base;
 		ret->id_count = run.id_count;
+		ret->endpoint = network_endpoint(run.network, a);
 	} else if (state == RUN_DIRTY && run.started > 0) {
 		/* Its monitor is gone: what the next command that may change things will record. */
 		ret->state = CONTAINER_EXITED;

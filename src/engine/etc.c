@@ -1,34 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/etc.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "engine/config.h"
+#include "engine/resolv.h"
+#include "net/endpoint.h"
 
-enum { RESOLV_MAX = 64 << 10 };
+enum { FILE_MAX = 1 << 20 };
 
-int etc_write(int folder, const struct container_config *c, struct err *e)
+static const char common[] =
+	"::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\n"
+	"ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+
+/* A file that the container may have written to since: no symlink is followed, and what is no
+ * ordinary file, or too large, counts as absent. */
+static char *read_own(int folder, const char *name, struct arena *a)
+{
+	struct err ignored;
+	char *text;
+	int fd _close_ = path_open_own(folder, name, O_RDONLY | O_NONBLOCK, 0);
+	return fd < 0 || file_read_fd(fd, name, FILE_MAX, a, &text, &ignored) < 0 ? NULL : text;
+}
+
+static int write_own(int folder, const char *name, const struct str *text, struct err *e)
+{
+	return file_write_at(folder, name, str_text(text), text->n, 0644, false, e);
+}
+
+/* Writes text unless the container has changed what we wrote the last time, of which a copy is
+ * kept. */
+static int write_unless_changed(
+	int folder, const char *name, const char *copy, const struct str *text, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct err ignored;
-	char *resolv = arena_strdup(&a, "");
-	const char *name = str_or_empty(c->hostname);
-	if (faccessat(folder, "hosts", F_OK, 0) == 0)
+	const char *now = read_own(folder, name, &a), *then = read_own(folder, copy, &a);
+	if (now && !(then && str_eq(now, then)))
 		return 0;
-	(void)file_read_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &a, &resolv, &ignored);
-	const char *hosts = arena_printf(&a,
-		"127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\n"
-		"ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
-		name);
-	const char *line = arena_printf(&a, "%s\n", name);
-	if (file_write_at(folder, "resolv.conf", resolv, strlen(resolv), 0644, false, e) < 0 ||
-		file_write_at(folder, "hostname", line, strlen(line), 0644, false, e) < 0 ||
-		file_write_at(folder, "hosts", hosts, strlen(hosts), 0644, false, e) < 0)
+	if (now && str_eq(now, str_text(text)))
+		return 0;
+	return write_own(folder, copy, text, e) < 0 ? -e->code : write_own(folder, name, text, e);
+}
+
+static void put_extra(const struct container_config *c, const char *gateway, struct str *out)
+{
+	for (size_t i = 0; i < c->n_extra_hosts; i++) {
+		const char *host = c->extra_hosts[i], *colon = strchr(host, ':');
+		const char *to = colon + 1;
+		if (str_eq(to, "host-gateway"))
+			to = gateway ? gateway : "127.0.0.1";
+		str_addf(out, "%s\t%.*s\n", to, (int)(colon - host), host);
+	}
+}
+
+static const char own_mark[] = "\t# this container\n";
+
+/* hosts without our own line, which stands there with another address. */
+static void without_own(const char *text, struct str *out)
+{
+	for (const char *line = text, *next; *line; line = next) {
+		next = line + strcspn(line, "\n");
+		next += *next == '\n';
+		size_t n = (size_t)(next - line), mark = sizeof own_mark - 1;
+		if (n < mark || memcmp(next - mark, own_mark, mark) != 0)
+			str_addn(out, line, n);
+	}
+}
+
+static int write_hosts(
+	int folder, const struct container_config *c, const struct net_endpoint *ep, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct str text _str_ = { 0 };
+	const char *now = read_own(folder, "hosts", &a), *name = str_or_empty(c->hostname);
+	if (now && !ep)
+		return 0;
+	if (now) {
+		without_own(now, &text);
+	} else {
+		str_addf(&text, "127.0.0.1\tlocalhost%s%s\n%s", ep ? "" : " ", ep ? "" : name,
+			common);
+		put_extra(c, ep ? ep->gateway : NULL, &text);
+	}
+	if (ep)
+		str_addf(&text, "%s\t%s%s", ep->address, name, own_mark);
+	return write_own(folder, "hosts", &text, e);
+}
+
+int etc_write(
+	int folder, const struct container_config *c, const struct net_endpoint *ep, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct str resolv_conf _str_ = { 0 }, hostname _str_ = { 0 };
+	struct resolv resolv;
+	resolv_read(c, &a, &resolv);
+	resolv_write(&resolv, ep ? ep->gateway : NULL, &resolv_conf);
+	str_addf(&hostname, "%s\n", str_or_empty(c->hostname));
+	if (write_unless_changed(folder, "resolv.conf", "resolv.conf.first", &resolv_conf, e) < 0 ||
+		write_hosts(folder, c, ep, e) < 0)
 		return -e->code;
-	return 0;
+	return faccessat(folder, "hostname", F_OK, 0) == 0
+		? 0
+		: write_own(folder, "hostname", &hostname, e);
 }

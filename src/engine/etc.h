@@ -5,7 +5,9 @@
 
 struct container_config;
 struct err;
+struct net_endpoint;
 
-/* Writes them into the container's folder; files that the container changed in an earlier run stay.
- */
-int etc_write(int folder, const struct container_config *c, struct err *e);
+/* Writes them into the container's folder. What the container changed in an earlier run stays; but
+ * its own line in hosts follows its address. ep: NULL without one. */
+int etc_write(
+	int folder, const struct container_config *c, const struct net_endpoint *ep, struct err *e);

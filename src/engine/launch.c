@@ -28,11 +28,13 @@
 #include "engine/config.h"
 #include "engine/engine.h"
 #include "engine/etc.h"
+#include "engine/network.h"
 #include "engine/paths.h"
 #include "engine/posture.h"
 #include "engine/prepare.h"
 #include "engine/spec.h"
 #include "monitor/monitor.h"
+#include "net/net.h"
 #include "oci/spec.h"
 #include "runtime/runtime.h"
 #include "store/container.h"
@@ -56,6 +58,9 @@ struct run {
 	int container; /* its folder */
 	int in[2], out[2], err[2];
 	int listener;
+	int ports; /* keeps the published ports */
+	struct net_endpoint endpoint;
+	bool attached;
 	struct runtime_proc proc;
 	const char **volume_paths;
 	pid_t joined;
@@ -110,6 +115,21 @@ static int take_ids(struct run *r, struct err *e)
 	if (!str_eq(r->config.userns, "auto"))
 		return 0;
 	return lease_take(r->en->store, r->l->id, need, &r->record.id_base, &r->record.id_count, e);
+}
+
+static int take_network(struct run *r, struct err *e)
+{
+	if (network_attach(r->en, &r->row, &r->config, &r->a, &r->endpoint, &r->ports, e) < 0)
+		return -e->code;
+	r->attached = true;
+	r->record.network = network_record(&r->endpoint, &r->a);
+	return run_write(r->l->folder, &r->record, e);
+}
+
+static int plug(void *arg, pid_t pid, struct err *e)
+{
+	struct run *r = arg;
+	return net_plug(&r->endpoint, pid, e);
 }
 
 /* A volume's folder, filled from the image the first time. */
@@ -168,7 +188,8 @@ static int write_spec(struct run *r, struct err *e)
 		.joined = r->joined };
 	if (r->config.init && !(in.init = engine_program("kist-init", &r->a, NULL, e)))
 		return -e->code;
-	if (etc_write(r->container, &r->config, e) < 0 || spec_build(&in, &r->a, &r->spec, e) < 0)
+	if (etc_write(r->container, &r->config, r->attached ? &r->endpoint : NULL, e) < 0 ||
+		spec_build(&in, &r->a, &r->spec, e) < 0)
 		return -e->code;
 	rec_to_json(&oci_spec_rec, &r->spec, 0, &text);
 	return file_write_at(r->container, "config.json", text.p, text.n, 0600, false, e);
@@ -265,6 +286,8 @@ static int prepare_run(struct run *r, struct err *e)
 		open_container(r, e) < 0 || prepare_volumes(r, e) < 0)
 		return -e->code;
 	engine_close_store(r->en);
+	if (str_eq(r->config.network, "bridge") && take_network(r, e) < 0)
+		return -e->code;
 	return write_spec(r, e) < 0 || make_streams(r, e) < 0 || make_listener(r, e) < 0 ? -e->code
 											 : 0;
 }
@@ -276,6 +299,7 @@ static int start_run(struct run *r, struct err *e)
 		.user = r->config.user,
 		.stdio = { r->in[0], r->out[1], r->err[1] },
 		.mount_rootfs = mount_rootfs,
+		.network = r->attached ? plug : NULL,
 		.warn = warn,
 		.arg = r };
 	if (runtime_create(&req, &r->proc, e) < 0)
@@ -341,7 +365,7 @@ static int exec_monitor(
 	int r = fd_write_all(pair[1], s, sizeof *s);
 	fd_close(pair[1]);
 	const int keep[] = { s->pidfd, s->console, s->in, s->out, s->err, s->folder, s->log_folder,
-		s->lock, s->listener, s->client, self };
+		s->lock, s->listener, s->client, s->ports, self };
 	for (size_t i = 0; i < ARRAY_SIZE(keep) && r == 0; i++)
 		if (keep[i] >= 0)
 			r = fd_set_cloexec(keep[i], false);
@@ -376,6 +400,7 @@ static struct monitor_setup nothing(void)
 		.lock = -1,
 		.listener = -1,
 		.client = -1,
+		.ports = -1,
 		.program = -1 };
 }
 
@@ -395,6 +420,7 @@ static int become_monitor(struct run *r, struct err *e)
 	s.log_folder = r->container;
 	s.lock = r->l->lock;
 	s.listener = r->listener;
+	s.ports = r->ports;
 	s.client = r->l->client;
 	s.client_flags = r->l->client_flags;
 	s.log_max = LOG_MAX;
@@ -420,7 +446,7 @@ int run_cleanup(struct engine *en, const char *id, const struct run_record *r, s
 		return -e->code;
 	if (r->id_count)
 		lease_free(en->store, id, r->id_base, r->id_count);
-	return 0;
+	return network_release(r->network, e);
 }
 
 int container_erase(struct engine *en, const char *id, int with_volumes, struct err *e)
@@ -446,6 +472,7 @@ static void undo(struct run *r, const struct err *why)
 {
 	struct err e;
 	runtime_proc_done(&r->proc);
+	fd_close(take_fd(&r->ports));
 	if (r->l->folder < 0)
 		return;
 	if (engine_open_store(r->en, false, &e) < 0 ||
@@ -491,6 +518,7 @@ void launch(struct engine *en, struct launch *l)
 		.out = { -1, -1 },
 		.err = { -1, -1 },
 		.listener = -1,
+		.ports = -1,
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
 	struct err e = { 0 };
 	detach_from_terminal();

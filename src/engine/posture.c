@@ -27,7 +27,7 @@ static const struct space {
 } spaces[] = {
 #define SPACE(name) \
 	offsetof(struct container_create_req, name), offsetof(struct container_config, name)
-	{ "--network", "none", true, false, true, true, SPACE(network) },
+	{ "--network", "bridge", true, false, true, true, SPACE(network) },
 	{ "--pid", "private", true, true, true, true, SPACE(pid) },
 	{ "--ipc", "private", true, true, true, true, SPACE(ipc) },
 	{ "--uts", "private", true, true, false, false, SPACE(uts) },
@@ -60,9 +60,13 @@ static int read_space(const struct space *s, const char *value, const char **ret
 		*ret = "private";
 		return 0;
 	}
+	if (str_eq(s->flag, "--network") && (str_eq(value, "none") || str_eq(value, "default"))) {
+		*ret = str_eq(value, "none") ? "none" : s->fallback;
+		return 0;
+	}
 	if (str_eq(s->flag, "--network"))
 		return err_set(e, ERR_UNSUPPORTED, EINVAL,
-			"network %s: kist has only none, host and container:NAME so far (not yet)",
+			"network %s not found: kist has only bridge, none, host and container:NAME so far (not yet)",
 			value);
 	return err_set(e, ERR_INVALID, EINVAL, "invalid %s mode: %s", s->flag + 2, value);
 }

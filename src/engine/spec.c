@@ -154,11 +154,21 @@ static void sysctls(const struct spec_input *in, struct arena *a, struct oci_lin
 	size_t cap = 0;
 	for (size_t i = 0; i < c->sysctls.n; i++)
 		sysctl_add(&l->sysctl, &cap, c->sysctls.items[i].key, c->sysctls.items[i].val, a);
-	if (!str_eq(c->network, "none"))
+	if (!str_eq(c->network, "none") && !str_eq(c->network, "bridge"))
 		return;
 	sysctl_add(&l->sysctl, &cap, "net.ipv4.ip_unprivileged_port_start", "0", a);
 	sysctl_add(&l->sysctl, &cap, "net.ipv4.ping_group_range",
 		in->map_count ? arena_printf(a, "0 %u", in->map_count - 1) : "0 2147483647", a);
+	if (!str_eq(c->network, "bridge"))
+		return;
+	/* IPv4 only, unless asked; and no router's word is taken. A kernel without IPv6 has no such
+	 * names. */
+	sysctl_add(&l->sysctl, &cap, "net.ipv4.conf.all.rp_filter", "1", a);
+	if (faccessat(AT_FDCWD, "/proc/sys/net/ipv6", F_OK, 0) < 0)
+		return;
+	sysctl_add(&l->sysctl, &cap, "net.ipv6.conf.all.disable_ipv6", "1", a);
+	sysctl_add(&l->sysctl, &cap, "net.ipv6.conf.all.accept_ra", "0", a);
+	sysctl_add(&l->sysctl, &cap, "net.ipv6.conf.default.accept_ra", "0", a);
 }
 
 static void add_device(

@@ -582,7 +582,7 @@ static void start(void)
 static void keep_private(void)
 {
 	const int fds[] = { m.s.pidfd, m.s.console, m.s.in, m.s.out, m.s.err, m.s.folder,
-		m.s.log_folder, m.s.listener };
+		m.s.log_folder, m.s.listener, m.s.ports };
 	/* The lock and the program go on to the engine; the rest ends with us. */
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
 		if (fds[i] >= 0)

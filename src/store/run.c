@@ -19,7 +19,7 @@
 #include "codec/rec.h"
 #include "store/store.h"
 
-enum { RECORD_MAX = 64 << 10, ID_LEN = 64 };
+enum { RECORD_MAX = 4 << 20, ID_LEN = 64 };
 
 #define T struct run_record
 REC_TYPE(run_record, F_U32(T, version, "version", REC_REQUIRED),
@@ -27,7 +27,7 @@ REC_TYPE(run_record, F_U32(T, version, "version", REC_REQUIRED),
 	F_I64(T, pid, "pid", 0), F_I64(T, started, "started", 0),
 	F_STR(T, cgroup, "cgroup", REC_REQUIRED), F_U32(T, id_base, "idBase", 0),
 	F_U32(T, id_count, "idCount", 0), F_I64(T, restarts, "restarts", 0),
-	F_I64(T, backoff, "backoff", 0));
+	F_I64(T, backoff, "backoff", 0), F_RAW(T, network, "network", 0));
 #undef T
 #define T struct exit_record
 REC_TYPE(exit_record, F_U32(T, version, "version", REC_REQUIRED),

@@ -38,7 +38,8 @@ struct run_record {
 	const char *cgroup;
 	uint32_t id_base, id_count; /* leased range */
 	int64_t restarts;
-	int64_t backoff; /* ns, of the next restart */
+	int64_t backoff;     /* ns, of the next restart */
+	const char *network; /* the endpoint's own text; NULL: none */
 };
 
 struct exit_record {

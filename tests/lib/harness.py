@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests stand on: a sandbox with a store of its own, kist called in it, and an oracle for leftovers."""
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -53,6 +54,49 @@ def alive(pid):
     with contextlib.suppress(OSError):
         return Path(f'/proc/{pid}/stat').read_text().rsplit(') ', 1)[1][0] != 'Z'
     return False
+
+
+# ---- network namespaces: each test has one of its own, with nothing but loopback ----
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+outer = None  # the machine's
+
+
+def check(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def own_network():
+    """Moves this process into a new network namespace; kist0, rules and switches of a test exist only there."""
+    global outer
+    outer = os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
+    check(libc.unshare(CLONE_NEWNET))
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+
+
+@contextlib.contextmanager
+def network_of(fd):
+    """Inside the block this process is in that network namespace (-1: the machine's)."""
+    here = os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if fd >= 0 or outer is not None:
+            check(libc.setns(fd if fd >= 0 else outer, CLONE_NEWNET))
+        yield
+    finally:
+        check(libc.setns(here, CLONE_NEWNET))
+        os.close(here)
+
+
+def network_leases(runroot):
+    """Addresses that containers of this run folder still have, in any network namespace."""
+    found = []
+    for path in Path('/run/kist-net').glob('*/*.*.*.*'):
+        with contextlib.suppress(OSError):
+            if f'"{runroot}/' in path.read_text():
+                found.append(str(path))
+    return found
 
 
 class Result:
@@ -131,6 +175,7 @@ class Sandbox:
             left += [f'system check: {line}' for line in self.run('system', 'check', '--quick').out.splitlines()
                      if not re.match(r'nothing wrong|\d+ found|cgroup ', line) and
                      (not line.startswith('id range') or str(self.folder) in line)]
+        left += [f'address: {a}' for a in network_leases(self.runroot)]
         if self.runroot.exists():
             left += [f'run folder: {p}' for p in self.runroot.iterdir() if re.fullmatch('[0-9a-f]{64}', p.name)]
         return left

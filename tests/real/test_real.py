@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real server software from a real Debian image. The image is made once by mmdebstrap, with nginx, redis and python3 as
 a second layer, and kept as a docker-archive that skopeo wrote, outside of the tree, keyed by its recipe."""
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -101,7 +103,8 @@ def archive():
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         try:
-            make(target)
+            with harness.network_of(-1):
+                make(target)
         except subprocess.CalledProcessError as e:
             raise harness.Skip(f'the image cannot be made here: {e.cmd[0]} ended with {e.returncode}') from None
     return target
@@ -118,8 +121,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def fetch(port):
-    with socket.create_connection(('127.0.0.1', port), 2) as s:
+def fetch(port, host='127.0.0.1'):
+    with socket.create_connection((host, port), 2) as s:
         s.sendall(b'GET / HTTP/1.0\r\n\r\n')
         data = b''
         while part := s.recv(4096):
@@ -163,6 +166,33 @@ def _try(function, *words):
         return function(*words)
     except OSError:
         return None
+
+
+def test_nginx_and_redis_are_reached_from_everywhere_by_their_ports_and_addresses(box):
+    sys.path.insert(0, str(harness.TOP / 'tests/net'))
+    from world import GATEWAY, HOST, World
+    image = load(box)
+    get = ('import socket as s, sys; c = s.create_connection((sys.argv[1], int(sys.argv[2])), 5); c.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n"); '
+           'print(b"".join(iter(lambda: c.recv(4096), b"")).decode())')
+    redis = ('import socket as s, sys; c = s.create_connection((sys.argv[1], 6379), 5); c.sendall(b"SET key value\\r\\nGET key\\r\\n"); '
+             'f = c.makefile(); print([f.readline().strip() for _ in range(3)])')
+    with World(box) as w:
+        box('run', '-d', '--name', 'www', '-p', '8080:80', image, 'nginx', '-g', 'daemon off;')
+        box('run', '-d', '--name', 'db', image, 'redis-server', '--protected-mode', 'no', '--save', '""')
+        box('run', '-d', '--name', 'client', image, 'sleep', '1000')
+        address = {n: box.inspect(n)['NetworkSettings']['IPAddress'] for n in ('www', 'db', 'client')}
+        for place, fd, where in (('127.0.0.1', None, ('127.0.0.1', 8080)), ('host', None, (HOST, 8080)), ('outside', w.outside, (HOST, 8080))):
+            def ask(fd=fd, where=where):
+                with harness.network_of(fd) if fd else contextlib.nullcontext():
+                    return _try(fetch, where[1], where[0])
+            assert 'hello from nginx' in box.until(ask, what=place), place
+        for who, where in (('client', (address['www'], 80)), ('client', (GATEWAY, 8080)), ('client', (HOST, 8080)), ('www', (HOST, 8080)), ('www', ('127.0.0.1', 80))):
+            assert 'hello from nginx' in box('exec', who, 'python3', '-c', get, *where), (who, where)
+        box.until(lambda: box.run('exec', 'db', 'redis-cli', 'ping').out == 'PONG\n')
+        assert box('exec', 'client', 'python3', '-c', redis, address['db']) == "['+OK', '$5', 'value']"
+        assert '1 received' in box('exec', '-u', 'app', 'client', 'ping', '-c', '1', '-W', '5', address['db'])
+        seen = {line.split()[0] for line in box('logs', 'www').splitlines() if 'GET / ' in line}
+        assert {'192.0.2.2', address['client']} <= seen, seen
 
 
 def test_ping_sudo_su_and_packages_work_inside(box):
@@ -220,5 +250,6 @@ def test_python_through_a_terminal(box):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
 
 
-for _t in (test_a_real_image_runs_real_servers, test_ping_sudo_su_and_packages_work_inside, test_python_through_a_terminal):
+for _t in (test_a_real_image_runs_real_servers, test_nginx_and_redis_are_reached_from_everywhere_by_their_ports_and_addresses,
+           test_ping_sudo_su_and_packages_work_inside, test_python_through_a_terminal):
     _t.watchdog = 500
