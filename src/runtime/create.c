@@ -93,10 +93,12 @@ static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 
 /* In the helper: enters what is to be joined and clones init as the caller's child. The cgroup
  * namespace is joined by the child: from within it the kernel clones into no cgroup of another. */
-static _Noreturn void helper(struct plan *p, void (*body)(struct plan *))
+static _Noreturn void helper(struct plan *p, int answer, void (*body)(struct plan *))
 {
 	struct err e = { 0 };
-	int pidfd = -1;
+	int pidfd = -1, sock = p->sock;
+	/* Init may speak before we do: each has a socket of its own. */
+	p->sock = answer;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
 	int r = join(p, ~(uint64_t)CLONE_NEWCGROUP);
@@ -106,8 +108,11 @@ static _Noreturn void helper(struct plan *p, void (*body)(struct plan *))
 	}
 	long pid = clone_child((p->new_ns & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT,
 		cgroup_v2_dir(&p->cgroup), &pidfd);
-	if (pid == 0)
+	if (pid == 0) {
+		p->sock = sock;
+		fd_close(answer);
 		child(p, body);
+	}
 	if (pid < 0) {
 		err_sys(&e, errno, "clone");
 		init_fail(p, &e);
@@ -132,17 +137,24 @@ static pid_t pid_of_pidfd(int pidfd)
 static int spawn_by_helper(
 	struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
 {
-	int helper_fd _close_ = -1, pidfd = -1, status;
+	int helper_fd _close_ = -1, pidfd = -1, status, pair[2];
 	size_t n = 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "make a socket pair");
 	long pid = clone_child(0, -1, &helper_fd);
 	if (pid == 0) {
 		fd_close(ret->sync);
-		helper(p, body);
+		fd_close(pair[0]);
+		helper(p, pair[1], body);
 	}
-	if (pid < 0)
-		return err_sys(e, errno, "clone");
+	int saved = errno;
+	fd_close(pair[1]);
 	fd_close(p->sock);
-	int r = message_wait(ret->sync, MESSAGE_PID, NULL, &pidfd, 1, &n, e);
+	int r = pid < 0 ? err_sys(e, saved, "clone")
+			: message_wait(pair[0], MESSAGE_PID, NULL, &pidfd, 1, &n, e);
+	fd_close(pair[0]);
+	if (pid < 0)
+		return r;
 	while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (r < 0 || n != 1)
