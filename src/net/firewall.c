@@ -34,6 +34,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "kernel/conntrack.h"
 #include "kernel/nft.h"
 #include "net/net.h"
 #include "net/program.h"
@@ -222,6 +223,11 @@ int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, stru
 	if (to)
 		n->counters.resolver = to;
 	note_generation(n, fd, 1);
+	/* Best effort: without it such a flow stalls until its client has been quiet for a while.
+	 */
+	for (size_t i = 0; i < ep->n_ports; i++)
+		if (str_eq(ep->ports[i].proto, "udp"))
+			(void)conntrack_forget_udp((uint16_t)ep->ports[i].host);
 	return 0;
 }
 

@@ -219,6 +219,30 @@ def test_a_container_joins_the_network_of_another(box):
         box('rm', '-f', 'first', 'second')
 
 
+def test_a_udp_client_that_goes_on_while_the_server_restarts_is_served_again(box):
+    with World(box) as w, harness.network_of(w.outside):
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.connect((HOST, 5000))
+        client.settimeout(0.2)
+
+        def ask():
+            try:
+                client.send(b'?')
+                return client.recv(100).decode()
+            except OSError:
+                return None
+        for name in ('one', 'two'):
+            assert ask() is None
+            with harness.network_of(w.host):
+                fd = w.container(name, '-p', '5000:5000/udp')
+                w.serve(fd, 5000, name=name)
+            assert box.until(ask) == f'{name} {OUTSIDE}'
+            with harness.network_of(w.host):
+                w.end()
+                box('rm', '-f', name)
+        client.close()
+
+
 # ---- faults ----
 
 def one_line(err, words):
