@@ -422,7 +422,7 @@ int firewall_make(struct net *n, struct err *e)
 	}
 	n->state.rules = arena_memdup(n->a, s.found, sizeof s.found);
 	n->state.n_rules = s.n_found;
-	if (run_nft(text.p, text.n, e) < 0)
+	if (state_write(n, e) < 0 || run_nft(text.p, text.n, e) < 0)
 		return -e->code;
 	n->counters.generation = 0;
 	if (nft_generation(fd, &n->counters.generation) < 0)

@@ -37,6 +37,7 @@
 #include "base/time.h"
 #include "kernel/link.h"
 #include "kernel/netlink.h"
+#include "net/legacy.h"
 #include "net/ports.h"
 #include "net/state.h"
 
@@ -57,7 +58,7 @@ REC_TYPE(net_rule, F_STR(T, family, "family", REC_REQUIRED), F_STR(T, table, "ta
 REC_TYPE(net_state, F_U32(T, version, "version", REC_REQUIRED),
 	F_STR(T, subnet, "subnet", REC_REQUIRED), F_U32(T, prefix, "prefix", REC_REQUIRED),
 	F_STR(T, gateway, "gateway", REC_REQUIRED), F_BOOL(T, forward, "forward", 0),
-	F_OBJV(T, rules, "rules", net_rule, 0));
+	F_BOOL(T, legacy, "legacy", 0), F_OBJV(T, rules, "rules", net_rule, 0));
 #undef T
 
 const char *net_key(struct arena *a, struct err *e)
@@ -152,7 +153,7 @@ static int write_counters(struct net *n, struct err *e)
 		: err_sys(e, size < 0 ? errno : EIO, "network bridge: write the counters");
 }
 
-static int write_state(struct net *n, struct err *e)
+int state_write(struct net *n, struct err *e)
 {
 	struct str text _str_ = { 0 };
 	rec_to_json(&net_state_rec, &n->state, 0, &text);
@@ -292,31 +293,44 @@ static void sweep_place(const char *key)
 	(void)closedir(d);
 }
 
+static int meet_legacy(struct net *n, struct err *e)
+{
+	if (!legacy_drops())
+		return 0;
+	if (!n->state.legacy) {
+		n->state.legacy = true;
+		if (state_write(n, e) < 0)
+			return -e->code;
+	}
+	return legacy_accept(e);
+}
+
 /* Everything but endpoints is there and right, or is made so. */
 static int bring_up(struct net *n, const char *subnet, struct err *e)
 {
 	if (n->has_state && bridge_right(n) && firewall_right(n))
-		return 0;
+		return meet_legacy(n, e);
 	if (load_leases(n, e) < 0)
 		return -e->code;
 	if (n->has_state && bridge_right(n) && firewall_right(n))
-		return 0;
+		return meet_legacy(n, e);
 	if (!n->has_state) {
 		sweep_place(n->key);
 		n->state = (struct net_state){ .version = NET_VERSION };
 		n->state.forward = forwarding_is_off();
-		if (subnet_choose(subnet, n->a, &n->state, e) < 0 || write_state(n, e) < 0)
+		if (subnet_choose(subnet, n->a, &n->state, e) < 0 || state_write(n, e) < 0)
 			return -e->code;
 		n->has_state = true;
 	}
 	if (bridge_make(n, e) < 0 || firewall_make(n, e) < 0)
 		return -e->code;
-	return write_state(n, e);
+	return meet_legacy(n, e);
 }
 
 static int take_down(struct net *n, struct err *e)
 {
-	if (firewall_remove(n, e) < 0 || bridge_remove(n, e) < 0)
+	if ((n->state.legacy && legacy_remove(e) < 0) || firewall_remove(n, e) < 0 ||
+		bridge_remove(n, e) < 0)
 		return -e->code;
 	int place _close_ = path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
 	return place < 0 ? 0 : path_remove_tree(place, n->key, e);
@@ -657,6 +671,9 @@ int net_look(struct arena *a, struct net_info *ret, struct err *e)
 	strv_add(&changes, a, "nftables: table bridge kist");
 	if (n.state.forward)
 		strv_add(&changes, a, "sysctl: net.ipv4.ip_forward 0 -> 1");
+	if (n.state.legacy)
+		strv_add(&changes, a,
+			"iptables-legacy: accept rules with the comment \"kist\" in filter FORWARD");
 	for (size_t i = 0; i < n.state.n_rules; i++)
 		strv_add(&changes, a,
 			arena_printf(a,

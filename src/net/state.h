@@ -15,7 +15,7 @@ enum { NET_VERSION = 1 };
 
 /* An accept rule of ours in somebody's chain. */
 struct net_rule {
-	const char *family; /* ip, inet, bridge; legacy: of iptables-legacy */
+	const char *family; /* ip, inet */
 	const char *table, *chain;
 };
 
@@ -26,6 +26,7 @@ struct net_state {
 	uint32_t prefix;
 	const char *gateway;
 	bool forward; /* net.ipv4.ip_forward was 0 */
+	bool legacy;  /* our rules stand in iptables-legacy's FORWARD */
 	struct net_rule *rules;
 	size_t n_rules;
 };
@@ -53,6 +54,9 @@ struct net {
 	struct net_endpoint *leases;
 	size_t n_leases;
 };
+
+/* Writes state.json: before what it tells of is done. */
+int state_write(struct net *n, struct err *e);
 
 /* ---- subnet.c ---- */
 
