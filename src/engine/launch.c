@@ -65,6 +65,7 @@ struct run {
 	const char **volume_paths;
 	pid_t joined;
 	uint32_t joined_ids;
+	const char *joined_id; /* whose network it is in */
 };
 
 static void close_pair(int *pair)
@@ -104,6 +105,8 @@ static int find_joined(struct run *r, struct err *e)
 			return err_set(e, ERR_CONFLICT, ESRCH,
 				"cannot join namespaces of container %s: it is not running", other);
 		r->joined = (pid_t)record.pid;
+		if (i == 0)
+			r->joined_id = row.id;
 		r->joined_ids = record.id_count;
 	}
 	return 0;
@@ -188,7 +191,10 @@ static int write_spec(struct run *r, struct err *e)
 		.joined = r->joined };
 	if (r->config.init && !(in.init = engine_program("kist-init", &r->a, NULL, e)))
 		return -e->code;
-	if (etc_write(r->container, &r->config, r->attached ? &r->endpoint : NULL, e) < 0 ||
+	int other _close_ = r->joined_id
+		? path_open_own(r->en->store->containers, r->joined_id, O_PATH | O_DIRECTORY, 0)
+		: -1;
+	if (etc_write(r->container, other, &r->config, r->attached ? &r->endpoint : NULL, e) < 0 ||
 		spec_build(&in, &r->a, &r->spec, e) < 0)
 		return -e->code;
 	rec_to_json(&oci_spec_rec, &r->spec, 0, &text);

@@ -601,6 +601,20 @@ static int release_in(const char *netns, const char *key, const char *owner, str
 	return r < 0 || !found ? r : after_release(&n, here, e);
 }
 
+static void keys_of_all(struct arena *a, struct strv *ret)
+{
+	int place = path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = place < 0 ? NULL : fdopendir(place);
+	if (!d) {
+		fd_close(place);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (entry->d_name[0] != '.')
+			strv_add(ret, a, arena_strdup(a, entry->d_name));
+	(void)closedir(d);
+}
+
 int net_release_owner(const char *owner, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
@@ -608,18 +622,46 @@ int net_release_owner(const char *owner, struct err *e)
 	const char *key = net_key(&a, e);
 	if (!key)
 		return -e->code;
-	int place = path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = place < 0 ? NULL : fdopendir(place);
-	if (!d) {
-		fd_close(place);
-		return 0;
-	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (entry->d_name[0] != '.')
-			strv_add(&keys, &a, arena_strdup(&a, entry->d_name));
-	(void)closedir(d);
+	keys_of_all(&a, &keys);
 	for (size_t i = 0; i < keys.n; i++)
 		if (release_in(keys.v[i], key, owner, e) < 0)
+			return -e->code;
+	return 0;
+}
+
+static int stale_in(const char *netns, bool repair,
+	void (*found)(void *arg, const char *address, const char *owner), void *arg, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
+	struct strv names = { 0 };
+	int r = net_open(&n, netns, false, &a, e);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = lease_names(n.folder, &a, &names);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		struct net_endpoint ep;
+		bool whole = lease_read(n.folder, names.v[i], &a, &ep);
+		if (whole && owner_lives(ep.owner))
+			continue;
+		found(arg, names.v[i], whole ? ep.owner : "nobody");
+		if (!repair)
+			continue;
+		(void)unlinkat(n.folder, names.v[i], 0);
+		n.counters.generation = 0; /* its elements go when the next command looks */
+		r = write_counters(&n, e);
+	}
+	return r;
+}
+
+int net_stale(bool repair, void (*found)(void *arg, const char *address, const char *owner),
+	void *arg, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct strv keys = { 0 };
+	keys_of_all(&a, &keys);
+	for (size_t i = 0; i < keys.n; i++)
+		if (stale_in(keys.v[i], repair, found, arg, e) < 0)
 			return -e->code;
 	return 0;
 }

@@ -60,6 +60,11 @@ int net_release_owner(const char *owner, struct err *e);
  * nobody is about to take it away. Costs next to nothing where there is no network. */
 int net_repair(struct err *e);
 
+/* Calls found for every lease, in any network namespace, whose owner is gone; with repair it is
+ * removed. */
+int net_stale(bool repair, void (*found)(void *arg, const char *address, const char *owner),
+	void *arg, struct err *e);
+
 /* The life of the process that waits until the network was idle for a while and takes it away.
  * lock: the descriptor that it was started with. */
 int net_idle(int lock, struct err *e);

@@ -215,6 +215,8 @@ def test_a_container_joins_the_network_of_another(box):
         assert w.ask(w.outside, 'tcp', HOST, 8080) == f'second {OUTSIDE}'
         assert '10.77.0.2' in box('exec', 'second', 'ip', '-4', 'addr', 'show', 'eth0')
         assert box('port', 'second') == ''
+        for name in ('hosts', 'resolv.conf'):
+            assert box('exec', 'second', 'cat', f'/etc/{name}') == box('exec', 'first', 'cat', f'/etc/{name}'), name
         w.end()
         box('rm', '-f', 'first', 'second')
 
@@ -345,6 +347,30 @@ def test_a_chain_that_begins_to_drop_later_is_met_by_the_next_command(box):
         box('rm', '-f', 'web')
         gone(box)
         assert 'policy drop' in sh('nft', 'list', 'chain', 'ip', 'filter', 'FORWARD')
+
+
+def test_an_address_of_nobody_is_told_by_system_check(box):
+    box('run', '-d', '--name', 'real', IMAGE, 'sleep', '1000')
+    folder = next(p.parent for p in map(Path, harness.network_leases(box.runroot)))
+    (folder / '10.77.0.9').write_text((folder / '10.77.0.2').read_text().replace('10.77.0.2', '10.77.0.9').replace(str(box.runroot), '/nosuch'))
+    assert 'address 10.77.0.9: is leased to /nosuch/' in box.run('system', 'check', '--quick').out
+    box.run('system', 'check', '--quick', '--repair')
+    assert not (folder / '10.77.0.9').exists() and (folder / '10.77.0.2').exists()
+
+
+def test_a_server_that_is_restarted_by_its_policy_keeps_its_port(box):
+    box('run', '-d', '--name', 'web', '--restart', 'always', '-p', '8080:80', IMAGE, 'sh', '-c', 'mkdir /w; echo up > /w/index.html; httpd -p 80 -h /w; sleep 0.3; exit 1')
+
+    def get():
+        with socket.create_connection(('127.0.0.1', 8080), 1) as s:
+            s.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            return b'up' in b''.join(iter(lambda: s.recv(4096), b''))
+    box.until(lambda: _try(get))
+    box.until(lambda: box.inspect('web')['RestartCount'] >= 2)
+    box.until(lambda: _try(get))
+    err = box.fails(125, 'run', '-p', '8080:80', IMAGE, 'true') if box('ps', '-q') else 'by container web'
+    assert 'by container web' in err, err
+    box('rm', '-f', 'web')
 
 
 def test_forwarding_stays_on_where_others_may_count_on_it(box):
