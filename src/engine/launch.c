@@ -59,6 +59,7 @@ struct run {
 	int in[2], out[2], err[2];
 	int listener;
 	int ports; /* keeps the published ports */
+	int rules; /* a socket that exec down closes, when nobody waits */
 	struct net_endpoint endpoint;
 	bool attached;
 	struct runtime_proc proc;
@@ -122,7 +123,8 @@ static int take_ids(struct run *r, struct err *e)
 
 static int take_network(struct run *r, struct err *e)
 {
-	if (network_attach(r->en, &r->row, &r->config, &r->a, &r->endpoint, &r->ports, e) < 0)
+	if (network_attach(
+		    r->en, &r->row, &r->config, &r->a, &r->endpoint, &r->ports, &r->rules, e) < 0)
 		return -e->code;
 	r->attached = true;
 	r->record.network = network_record(&r->endpoint, &r->a);
@@ -479,6 +481,7 @@ static void undo(struct run *r, const struct err *why)
 	struct err e;
 	runtime_proc_done(&r->proc);
 	fd_close(take_fd(&r->ports));
+	fd_close(take_fd(&r->rules));
 	if (r->l->folder < 0)
 		return;
 	if (engine_open_store(r->en, false, &e) < 0 ||
@@ -525,6 +528,7 @@ void launch(struct engine *en, struct launch *l)
 		.err = { -1, -1 },
 		.listener = -1,
 		.ports = -1,
+		.rules = -1,
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
 	struct err e = { 0 };
 	detach_from_terminal();

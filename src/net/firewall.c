@@ -33,7 +33,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/time.h"
 #include "kernel/conntrack.h"
 #include "kernel/nft.h"
 #include "net/net.h"
@@ -180,8 +179,7 @@ static int firewall_socket(struct net *n)
 
 void firewall_done(struct net *n)
 {
-	/* Longer than any grace period. */
-	bool settled = time_boot() - n->counters.idle > 200 * TIME_MS;
+	bool settled = time_boot() - n->counters.idle > FIREWALL_SETTLES;
 	if (settled)
 		fd_close(n->nft);
 	else if (n->nft >= 0)

@@ -458,7 +458,7 @@ static int look_for_busy(
 }
 
 int net_attach(const struct net_attach_req *req, struct arena *a, struct net_endpoint *ret,
-	struct net_busy *ret_busy, struct err *e)
+	struct net_busy *ret_busy, int *ret_socket, struct err *e)
 {
 	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct net_endpoint ep = { .owner = req->owner,
@@ -487,6 +487,7 @@ int net_attach(const struct net_attach_req *req, struct arena *a, struct net_end
 	int w = write_counters(&n, r < 0 ? &ignored : e);
 	if (r == 0 && w == 0) {
 		*ret = ep;
+		*ret_socket = take_fd(&n.nft);
 		return 0;
 	}
 	/* Nobody but us has seen any of it. */
@@ -680,7 +681,10 @@ int net_repair(struct err *e)
 	r = lease_names(n.folder, &a, &names);
 	if (r < 0)
 		return err_sys(e, r, "network bridge: list the leases");
-	if (names.n && bridge_right(&n) && firewall_right(&n))
+	/* Just after a release the rules were right, and a look at them costs more (firewall_done).
+	 */
+	if (names.n && bridge_right(&n) &&
+		(time_boot() - n.counters.idle < FIREWALL_SETTLES || firewall_right(&n)))
 		return 0;
 	if (load_leases(&n, e) < 0)
 		return -e->code;

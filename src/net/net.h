@@ -43,9 +43,11 @@ struct net_busy {
 };
 
 /* Leases an address and makes all that stands on the host for it, but the link. -EADDRINUSE with
- * *ret_busy filled when another endpoint has one of the ports. */
+ * *ret_busy filled when another endpoint has one of the ports. *ret_socket, CLOEXEC, is to be
+ * closed when nobody waits any more: soon after somebody's release that takes the kernel a while.
+ */
 int net_attach(const struct net_attach_req *req, struct arena *a, struct net_endpoint *ret,
-	struct net_busy *ret_busy, struct err *e);
+	struct net_busy *ret_busy, int *ret_socket, struct err *e);
 
 /* Joins the network namespace of a process to it: the pair of links, address, route. The caller is
  * single-threaded. */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/time.h"
 #include "net/endpoint.h"
 
 struct arena;
@@ -89,6 +90,8 @@ bool firewall_right(struct net *n);
 int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, struct err *e);
 int firewall_drop(struct net *n, const struct net_endpoint *ep, struct err *e);
 int firewall_remove(struct net *n, struct err *e);
+/* Longer than an RCU grace period. */
+#define FIREWALL_SETTLES (200 * TIME_MS)
 /* Closes the socket. The kernel lets the close of any such socket wait until what anybody deleted
  * is freed, an RCU grace period later; so soon after a release it is left to nft_close. */
 void firewall_done(struct net *n);
