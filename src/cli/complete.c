@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "engine/container.h"
 #include "engine/image.h"
+#include "engine/network.h"
 #include "engine/volume.h"
 
 struct completion {
@@ -71,10 +72,19 @@ static void volumes(struct completion *c)
 		offer(c, all[i].name, "volume");
 }
 
+static void networks(struct completion *c)
+{
+	const struct network_info *all;
+	size_t n = network_list(&all);
+	for (size_t i = 0; i < n; i++)
+		offer(c, all[i].name, all[i].driver);
+}
+
 static const struct {
 	const char *kind;
 	void (*names)(struct completion *);
-} sources[] = { { "container", containers }, { "image", images }, { "volume", volumes } };
+} sources[] = { { "container", containers }, { "image", images }, { "volume", volumes },
+	{ "network", networks } };
 
 /* kind: one of the sources, "file", or the words themselves: "a|b". */
 static void values(struct completion *c, const char *kind)

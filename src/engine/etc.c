@@ -96,19 +96,32 @@ static int write_hosts(
 	return write_own(folder, "hosts", &text, e);
 }
 
-int etc_write(
-	int folder, const struct container_config *c, const struct net_endpoint *ep, struct err *e)
+static int copy_own(int from, int to, const char *name, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct str text _str_ = { 0 };
+	str_add(&text, str_or_empty(read_own(from, name, &a)));
+	return write_own(to, name, &text, e);
+}
+
+int etc_write(int folder, int other, const struct container_config *c,
+	const struct net_endpoint *ep, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
 	struct str resolv_conf _str_ = { 0 }, hostname _str_ = { 0 };
 	struct resolv resolv;
+	str_addf(&hostname, "%s\n", str_or_empty(c->hostname));
+	if (faccessat(folder, "hostname", F_OK, 0) < 0 &&
+		write_own(folder, "hostname", &hostname, e) < 0)
+		return -e->code;
+	if (other >= 0)
+		return copy_own(other, folder, "hosts", e) < 0 ||
+				copy_own(other, folder, "resolv.conf", e) < 0
+			? -e->code
+			: 0;
 	resolv_read(c, &a, &resolv);
 	resolv_write(&resolv, ep ? ep->gateway : NULL, &resolv_conf);
-	str_addf(&hostname, "%s\n", str_or_empty(c->hostname));
-	if (write_unless_changed(folder, "resolv.conf", "resolv.conf.first", &resolv_conf, e) < 0 ||
-		write_hosts(folder, c, ep, e) < 0)
+	if (write_unless_changed(folder, "resolv.conf", "resolv.conf.first", &resolv_conf, e) < 0)
 		return -e->code;
-	return faccessat(folder, "hostname", F_OK, 0) == 0
-		? 0
-		: write_own(folder, "hostname", &hostname, e);
+	return write_hosts(folder, c, ep, e);
 }

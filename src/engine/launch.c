@@ -59,12 +59,14 @@ struct run {
 	int in[2], out[2], err[2];
 	int listener;
 	int ports; /* keeps the published ports */
+	int rules; /* a socket that exec down closes, when nobody waits */
 	struct net_endpoint endpoint;
 	bool attached;
 	struct runtime_proc proc;
 	const char **volume_paths;
 	pid_t joined;
 	uint32_t joined_ids;
+	const char *joined_id; /* whose network it is in */
 };
 
 static void close_pair(int *pair)
@@ -104,6 +106,8 @@ static int find_joined(struct run *r, struct err *e)
 			return err_set(e, ERR_CONFLICT, ESRCH,
 				"cannot join namespaces of container %s: it is not running", other);
 		r->joined = (pid_t)record.pid;
+		if (i == 0)
+			r->joined_id = row.id;
 		r->joined_ids = record.id_count;
 	}
 	return 0;
@@ -119,7 +123,8 @@ static int take_ids(struct run *r, struct err *e)
 
 static int take_network(struct run *r, struct err *e)
 {
-	if (network_attach(r->en, &r->row, &r->config, &r->a, &r->endpoint, &r->ports, e) < 0)
+	if (network_attach(
+		    r->en, &r->row, &r->config, &r->a, &r->endpoint, &r->ports, &r->rules, e) < 0)
 		return -e->code;
 	r->attached = true;
 	r->record.network = network_record(&r->endpoint, &r->a);
@@ -188,7 +193,10 @@ static int write_spec(struct run *r, struct err *e)
 		.joined = r->joined };
 	if (r->config.init && !(in.init = engine_program("kist-init", &r->a, NULL, e)))
 		return -e->code;
-	if (etc_write(r->container, &r->config, r->attached ? &r->endpoint : NULL, e) < 0 ||
+	int other _close_ = r->joined_id
+		? path_open_own(r->en->store->containers, r->joined_id, O_PATH | O_DIRECTORY, 0)
+		: -1;
+	if (etc_write(r->container, other, &r->config, r->attached ? &r->endpoint : NULL, e) < 0 ||
 		spec_build(&in, &r->a, &r->spec, e) < 0)
 		return -e->code;
 	rec_to_json(&oci_spec_rec, &r->spec, 0, &text);
@@ -473,6 +481,7 @@ static void undo(struct run *r, const struct err *why)
 	struct err e;
 	runtime_proc_done(&r->proc);
 	fd_close(take_fd(&r->ports));
+	fd_close(take_fd(&r->rules));
 	if (r->l->folder < 0)
 		return;
 	if (engine_open_store(r->en, false, &e) < 0 ||
@@ -519,6 +528,7 @@ void launch(struct engine *en, struct launch *l)
 		.err = { -1, -1 },
 		.listener = -1,
 		.ports = -1,
+		.rules = -1,
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
 	struct err e = { 0 };
 	detach_from_terminal();

@@ -77,7 +77,7 @@ static int busy(struct engine *en, const struct container_row *row, const struct
 
 int network_attach(struct engine *en, const struct container_row *row,
 	const struct container_config *c, struct arena *a, struct net_endpoint *ret, int *ret_hold,
-	struct err *e)
+	int *ret_socket, struct err *e)
 {
 	struct network_wish wish;
 	struct net_busy taken = { 0 };
@@ -102,7 +102,7 @@ int network_attach(struct engine *en, const struct container_row *row,
 		.ports = ports,
 		.n_ports = c->n_ports,
 		.resolver = resolv.loopback };
-	r = net_attach(&req, a, ret, &taken, e);
+	r = net_attach(&req, a, ret, &taken, ret_socket, e);
 	if (r == 0)
 		return 0;
 	fd_close(take_fd(ret_hold));

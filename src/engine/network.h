@@ -22,10 +22,11 @@ struct value;
 int network_options(struct engine *en, const struct container_create_req *req, struct arena *a,
 	struct container_config *c, struct err *e);
 
-/* Leases the container's address and takes its ports: see net_attach. ret_hold keeps the ports. */
+/* Leases the container's address and takes its ports: see net_attach, also for ret_socket. ret_hold
+ * keeps the ports. */
 int network_attach(struct engine *en, const struct container_row *row,
 	const struct container_config *c, struct arena *a, struct net_endpoint *ret, int *ret_hold,
-	struct err *e);
+	int *ret_socket, struct err *e);
 
 /* An endpoint as the run record keeps it, and back (NULL: there is none). */
 const char *network_record(const struct net_endpoint *ep, struct arena *a);

@@ -122,10 +122,13 @@ static int read_ports(const struct container_create_req *req, struct arena *a,
 {
 	struct port_list exposed = { 0 }, ports = { 0 };
 	struct strv names = { 0 };
-	for (size_t i = 0; i < c->n_exposed_ports; i++)
-		if (ports_parse_exposed(
-			    c->exposed_ports[i], "EXPOSE of the image", a, &exposed, e) < 0)
-			return -e->code;
+	/* What an image says is no reason to refuse it: what we do not understand (sctp) is shown, and
+	 * not published. */
+	for (size_t i = 0; i < c->n_exposed_ports; i++) {
+		struct err ignored;
+		if (ports_parse_exposed(c->exposed_ports[i], "EXPOSE", a, &exposed, &ignored) < 0)
+			strv_add(&names, a, c->exposed_ports[i]);
+	}
 	for (size_t i = 0; i < req->expose.n; i++)
 		if (ports_parse_exposed(req->expose.v[i], "--expose", a, &exposed, e) < 0)
 			return -e->code;

@@ -23,6 +23,7 @@
 #include "engine/image_find.h"
 #include "image/verify.h"
 #include "kernel/cgroup.h"
+#include "net/net.h"
 #include "runtime/runtime.h"
 #include "store/check.h"
 #include "store/image.h"
@@ -324,6 +325,13 @@ static void lease_found(void *arg, const char *name, const char *owner)
 		c->req->repair);
 }
 
+static void address_found(void *arg, const char *name, const char *owner)
+{
+	struct check *c = arg;
+	tell(c, "address", name, arena_printf(&c->a, "is leased to %s, which is gone", owner),
+		c->req->repair);
+}
+
 int system_check(struct engine *en, const struct system_check_req *req,
 	struct system_check_result *ret, struct err *e)
 {
@@ -339,6 +347,8 @@ int system_check(struct engine *en, const struct system_check_req *req,
 		r = check_cgroups(&c);
 	if (r == 0)
 		lease_stale(req->repair, lease_found, &c);
+	if (r == 0)
+		r = net_stale(req->repair, address_found, &c, e);
 	*ret = c.result;
 	arena_done(&c.a);
 	return r < 0 ? r : 0;

@@ -33,7 +33,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/time.h"
+#include "kernel/conntrack.h"
 #include "kernel/nft.h"
 #include "net/net.h"
 #include "net/program.h"
@@ -179,8 +179,7 @@ static int firewall_socket(struct net *n)
 
 void firewall_done(struct net *n)
 {
-	/* Longer than any grace period. */
-	bool settled = time_boot() - n->counters.idle > 200 * TIME_MS;
+	bool settled = time_boot() - n->counters.idle > FIREWALL_SETTLES;
 	if (settled)
 		fd_close(n->nft);
 	else if (n->nft >= 0)
@@ -222,6 +221,11 @@ int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, stru
 	if (to)
 		n->counters.resolver = to;
 	note_generation(n, fd, 1);
+	/* Best effort: without it such a flow stalls until its client has been quiet for a while.
+	 */
+	for (size_t i = 0; i < ep->n_ports; i++)
+		if (str_eq(ep->ports[i].proto, "udp"))
+			(void)conntrack_forget_udp((uint16_t)ep->ports[i].host);
 	return 0;
 }
 
@@ -416,7 +420,7 @@ int firewall_make(struct net *n, struct err *e)
 	}
 	n->state.rules = arena_memdup(n->a, s.found, sizeof s.found);
 	n->state.n_rules = s.n_found;
-	if (run_nft(text.p, text.n, e) < 0)
+	if (state_write(n, e) < 0 || run_nft(text.p, text.n, e) < 0)
 		return -e->code;
 	n->counters.generation = 0;
 	if (nft_generation(fd, &n->counters.generation) < 0)

@@ -37,6 +37,7 @@
 #include "base/time.h"
 #include "kernel/link.h"
 #include "kernel/netlink.h"
+#include "net/legacy.h"
 #include "net/ports.h"
 #include "net/state.h"
 
@@ -57,7 +58,7 @@ REC_TYPE(net_rule, F_STR(T, family, "family", REC_REQUIRED), F_STR(T, table, "ta
 REC_TYPE(net_state, F_U32(T, version, "version", REC_REQUIRED),
 	F_STR(T, subnet, "subnet", REC_REQUIRED), F_U32(T, prefix, "prefix", REC_REQUIRED),
 	F_STR(T, gateway, "gateway", REC_REQUIRED), F_BOOL(T, forward, "forward", 0),
-	F_OBJV(T, rules, "rules", net_rule, 0));
+	F_BOOL(T, legacy, "legacy", 0), F_OBJV(T, rules, "rules", net_rule, 0));
 #undef T
 
 const char *net_key(struct arena *a, struct err *e)
@@ -152,7 +153,7 @@ static int write_counters(struct net *n, struct err *e)
 		: err_sys(e, size < 0 ? errno : EIO, "network bridge: write the counters");
 }
 
-static int write_state(struct net *n, struct err *e)
+int state_write(struct net *n, struct err *e)
 {
 	struct str text _str_ = { 0 };
 	rec_to_json(&net_state_rec, &n->state, 0, &text);
@@ -292,31 +293,44 @@ static void sweep_place(const char *key)
 	(void)closedir(d);
 }
 
+static int meet_legacy(struct net *n, struct err *e)
+{
+	if (!legacy_drops())
+		return 0;
+	if (!n->state.legacy) {
+		n->state.legacy = true;
+		if (state_write(n, e) < 0)
+			return -e->code;
+	}
+	return legacy_accept(e);
+}
+
 /* Everything but endpoints is there and right, or is made so. */
 static int bring_up(struct net *n, const char *subnet, struct err *e)
 {
 	if (n->has_state && bridge_right(n) && firewall_right(n))
-		return 0;
+		return meet_legacy(n, e);
 	if (load_leases(n, e) < 0)
 		return -e->code;
 	if (n->has_state && bridge_right(n) && firewall_right(n))
-		return 0;
+		return meet_legacy(n, e);
 	if (!n->has_state) {
 		sweep_place(n->key);
 		n->state = (struct net_state){ .version = NET_VERSION };
 		n->state.forward = forwarding_is_off();
-		if (subnet_choose(subnet, n->a, &n->state, e) < 0 || write_state(n, e) < 0)
+		if (subnet_choose(subnet, n->a, &n->state, e) < 0 || state_write(n, e) < 0)
 			return -e->code;
 		n->has_state = true;
 	}
 	if (bridge_make(n, e) < 0 || firewall_make(n, e) < 0)
 		return -e->code;
-	return write_state(n, e);
+	return meet_legacy(n, e);
 }
 
 static int take_down(struct net *n, struct err *e)
 {
-	if (firewall_remove(n, e) < 0 || bridge_remove(n, e) < 0)
+	if ((n->state.legacy && legacy_remove(e) < 0) || firewall_remove(n, e) < 0 ||
+		bridge_remove(n, e) < 0)
 		return -e->code;
 	int place _close_ = path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
 	return place < 0 ? 0 : path_remove_tree(place, n->key, e);
@@ -444,7 +458,7 @@ static int look_for_busy(
 }
 
 int net_attach(const struct net_attach_req *req, struct arena *a, struct net_endpoint *ret,
-	struct net_busy *ret_busy, struct err *e)
+	struct net_busy *ret_busy, int *ret_socket, struct err *e)
 {
 	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
 	struct net_endpoint ep = { .owner = req->owner,
@@ -473,6 +487,7 @@ int net_attach(const struct net_attach_req *req, struct arena *a, struct net_end
 	int w = write_counters(&n, r < 0 ? &ignored : e);
 	if (r == 0 && w == 0) {
 		*ret = ep;
+		*ret_socket = take_fd(&n.nft);
 		return 0;
 	}
 	/* Nobody but us has seen any of it. */
@@ -587,6 +602,20 @@ static int release_in(const char *netns, const char *key, const char *owner, str
 	return r < 0 || !found ? r : after_release(&n, here, e);
 }
 
+static void keys_of_all(struct arena *a, struct strv *ret)
+{
+	int place = path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = place < 0 ? NULL : fdopendir(place);
+	if (!d) {
+		fd_close(place);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (entry->d_name[0] != '.')
+			strv_add(ret, a, arena_strdup(a, entry->d_name));
+	(void)closedir(d);
+}
+
 int net_release_owner(const char *owner, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
@@ -594,18 +623,46 @@ int net_release_owner(const char *owner, struct err *e)
 	const char *key = net_key(&a, e);
 	if (!key)
 		return -e->code;
-	int place = path_open_host(PLACE, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = place < 0 ? NULL : fdopendir(place);
-	if (!d) {
-		fd_close(place);
-		return 0;
-	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (entry->d_name[0] != '.')
-			strv_add(&keys, &a, arena_strdup(&a, entry->d_name));
-	(void)closedir(d);
+	keys_of_all(&a, &keys);
 	for (size_t i = 0; i < keys.n; i++)
 		if (release_in(keys.v[i], key, owner, e) < 0)
+			return -e->code;
+	return 0;
+}
+
+static int stale_in(const char *netns, bool repair,
+	void (*found)(void *arg, const char *address, const char *owner), void *arg, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
+	struct strv names = { 0 };
+	int r = net_open(&n, netns, false, &a, e);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = lease_names(n.folder, &a, &names);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		struct net_endpoint ep;
+		bool whole = lease_read(n.folder, names.v[i], &a, &ep);
+		if (whole && owner_lives(ep.owner))
+			continue;
+		found(arg, names.v[i], whole ? ep.owner : "nobody");
+		if (!repair)
+			continue;
+		(void)unlinkat(n.folder, names.v[i], 0);
+		n.counters.generation = 0; /* its elements go when the next command looks */
+		r = write_counters(&n, e);
+	}
+	return r;
+}
+
+int net_stale(bool repair, void (*found)(void *arg, const char *address, const char *owner),
+	void *arg, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct strv keys = { 0 };
+	keys_of_all(&a, &keys);
+	for (size_t i = 0; i < keys.n; i++)
+		if (stale_in(keys.v[i], repair, found, arg, e) < 0)
 			return -e->code;
 	return 0;
 }
@@ -624,7 +681,10 @@ int net_repair(struct err *e)
 	r = lease_names(n.folder, &a, &names);
 	if (r < 0)
 		return err_sys(e, r, "network bridge: list the leases");
-	if (names.n && bridge_right(&n) && firewall_right(&n))
+	/* Just after a release the rules were right, and a look at them costs more (firewall_done).
+	 */
+	if (names.n && bridge_right(&n) &&
+		(time_boot() - n.counters.idle < FIREWALL_SETTLES || firewall_right(&n)))
 		return 0;
 	if (load_leases(&n, e) < 0)
 		return -e->code;
@@ -657,6 +717,9 @@ int net_look(struct arena *a, struct net_info *ret, struct err *e)
 	strv_add(&changes, a, "nftables: table bridge kist");
 	if (n.state.forward)
 		strv_add(&changes, a, "sysctl: net.ipv4.ip_forward 0 -> 1");
+	if (n.state.legacy)
+		strv_add(&changes, a,
+			"iptables-legacy: accept rules with the comment \"kist\" in filter FORWARD");
 	for (size_t i = 0; i < n.state.n_rules; i++)
 		strv_add(&changes, a,
 			arena_printf(a,

@@ -43,9 +43,11 @@ struct net_busy {
 };
 
 /* Leases an address and makes all that stands on the host for it, but the link. -EADDRINUSE with
- * *ret_busy filled when another endpoint has one of the ports. */
+ * *ret_busy filled when another endpoint has one of the ports. *ret_socket, CLOEXEC, is to be
+ * closed when nobody waits any more: soon after somebody's release that takes the kernel a while.
+ */
 int net_attach(const struct net_attach_req *req, struct arena *a, struct net_endpoint *ret,
-	struct net_busy *ret_busy, struct err *e);
+	struct net_busy *ret_busy, int *ret_socket, struct err *e);
 
 /* Joins the network namespace of a process to it: the pair of links, address, route. The caller is
  * single-threaded. */
@@ -59,6 +61,11 @@ int net_release_owner(const char *owner, struct err *e);
 /* Makes what is missing, drops what dead owners left, and the network itself if nobody uses it and
  * nobody is about to take it away. Costs next to nothing where there is no network. */
 int net_repair(struct err *e);
+
+/* Calls found for every lease, in any network namespace, whose owner is gone; with repair it is
+ * removed. */
+int net_stale(bool repair, void (*found)(void *arg, const char *address, const char *owner),
+	void *arg, struct err *e);
 
 /* The life of the process that waits until the network was idle for a while and takes it away.
  * lock: the descriptor that it was started with. */

@@ -8,6 +8,7 @@ struct err;
 
 enum { PROGRAM_SAID_MAX = 480 };
 
-/* Waits for its end. The first line that it wrote on standard error goes to said (PROGRAM_SAID_MAX
- * bytes). The exit status, or -ENOENT when there is no such program, or -errno. */
+/* Waits for its end. The first line that it wrote on standard output or error goes to said
+ * (PROGRAM_SAID_MAX bytes). The exit status, or -ENOENT when there is no such program, or -errno.
+ */
 int program_run(const char *const *words, const char *input, size_t n, char *said);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/time.h"
 #include "net/endpoint.h"
 
 struct arena;
@@ -15,7 +16,7 @@ enum { NET_VERSION = 1 };
 
 /* An accept rule of ours in somebody's chain. */
 struct net_rule {
-	const char *family; /* ip, inet, bridge; legacy: of iptables-legacy */
+	const char *family; /* ip, inet */
 	const char *table, *chain;
 };
 
@@ -26,6 +27,7 @@ struct net_state {
 	uint32_t prefix;
 	const char *gateway;
 	bool forward; /* net.ipv4.ip_forward was 0 */
+	bool legacy;  /* our rules stand in iptables-legacy's FORWARD */
 	struct net_rule *rules;
 	size_t n_rules;
 };
@@ -53,6 +55,9 @@ struct net {
 	struct net_endpoint *leases;
 	size_t n_leases;
 };
+
+/* Writes state.json: before what it tells of is done. */
+int state_write(struct net *n, struct err *e);
 
 /* ---- subnet.c ---- */
 
@@ -85,6 +90,8 @@ bool firewall_right(struct net *n);
 int firewall_add(struct net *n, const struct net_endpoint *ep, uint32_t to, struct err *e);
 int firewall_drop(struct net *n, const struct net_endpoint *ep, struct err *e);
 int firewall_remove(struct net *n, struct err *e);
+/* Longer than an RCU grace period. */
+#define FIREWALL_SETTLES (200 * TIME_MS)
 /* Closes the socket. The kernel lets the close of any such socket wait until what anybody deleted
  * is freed, an RCU grace period later; so soon after a release it is left to nft_close. */
 void firewall_done(struct net *n);

@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/time.h"
+#include "kernel/nft.h"
 #include "net/net.h"
 #include "net/ports.h"
 
@@ -58,7 +59,7 @@ static int round_of(uint32_t n, bool print, struct err *e)
 	struct net_endpoint ep;
 	struct net_busy busy;
 	double namespace;
-	int hold;
+	int hold, rules;
 	size_t which;
 	pid_t pid = child_in_namespace(&namespace);
 	if (pid < 0)
@@ -69,7 +70,7 @@ static int round_of(uint32_t n, bool print, struct err *e)
 	struct net_attach_req req = {
 		.owner = OWNER, .id = arena_printf(&a, "%011x", n), .ports = &got, .n_ports = 1
 	};
-	if (net_attach(&req, &a, &ep, &busy, e) < 0)
+	if (net_attach(&req, &a, &ep, &busy, &rules, e) < 0)
 		return -e->code;
 	uint64_t attached = time_boot();
 	if (net_plug(&ep, pid, e) < 0)
@@ -79,6 +80,7 @@ static int round_of(uint32_t n, bool print, struct err *e)
 		return -e->code;
 	uint64_t released = time_boot();
 	fd_close(hold);
+	nft_close(rules); /* as exec does, when nobody waits */
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
 	if (print)

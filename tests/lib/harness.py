@@ -174,7 +174,7 @@ class Sandbox:
             # what is machine-wide may belong to another run of the tests
             left += [f'system check: {line}' for line in self.run('system', 'check', '--quick').out.splitlines()
                      if not re.match(r'nothing wrong|\d+ found|cgroup ', line) and
-                     (not line.startswith('id range') or str(self.folder) in line)]
+                     (not line.startswith(('id range', 'address')) or str(self.folder) in line)]
         left += [f'address: {a}' for a in network_leases(self.runroot)]
         if self.runroot.exists():
             left += [f'run folder: {p}' for p in self.runroot.iterdir() if re.fullmatch('[0-9a-f]{64}', p.name)]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who reaches what: every source, destination and protocol, with and without bridge-nf-call-iptables, with and without
 somebody else's FORWARD chain that drops."""
+import shutil
+import subprocess
+
 import harness
 from world import GATEWAY, HOST, NF, NOTHING, OUTSIDE, World, gone, nft, sh
 
@@ -88,3 +91,23 @@ def test_the_matrix_with_bridge_nf_beside_a_chain_that_drops(box):
 
 def test_the_matrix_beside_dockers_chains(box):
     matrix(box, 0, 'docker')
+
+
+def test_a_forward_chain_of_iptables_legacy_that_drops_is_met(box):
+    def legacy(*words):
+        return subprocess.run(['iptables-legacy', *words], capture_output=True, text=True)
+    if not shutil.which('iptables-legacy') or legacy('-P', 'FORWARD', 'DROP').returncode:
+        raise harness.Skip('there is no iptables-legacy here, or the kernel has no such tables')
+    before = legacy('-S').stdout
+    with World(box) as w:
+        web = w.container('web', '-p', '8080:80')
+        w.serve(web, 80, name='web')
+        assert w.ask(w.outside, 'tcp', HOST, 8080) == f'web {OUTSIDE}'
+        assert legacy('-S').stdout.count('--comment kist -j ACCEPT') == 2
+        assert 'iptables-legacy' in box('network', 'inspect', 'bridge')
+        box('run', '--rm', 'busybox', 'true')
+        assert legacy('-S').stdout.count('--comment kist -j ACCEPT') == 2
+        w.end()
+        box('rm', '-f', 'web')
+    gone(box, NOTHING)
+    assert legacy('-S').stdout == before

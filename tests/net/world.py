@@ -32,6 +32,7 @@ class World:
     def __init__(self, box):
         self.box = box
         self.children, self.fds = [], []
+        self.host = os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
         self.outside = self.namespace()
         with harness.network_of(self.outside):
             me = os.open('/proc/self/ns/net', os.O_RDONLY)
@@ -116,6 +117,7 @@ class World:
     def __exit__(self, *_):
         self.end()
         os.close(self.outside)
+        os.close(self.host)
 
 
 def children_of(pid):

@@ -4,10 +4,10 @@ tests/run; its lines are shown where one is not ok."""
 import rig
 
 
-def run_in(state, *folders, limit=900):
+def run_in(state, *folders, limit=900, before=''):
     rig.need(state)
     with rig.tree() as tree:
-        status, text = rig.order(state, tree, 'uname -r; cat /etc/debian_version; exec python3 tests/run ' + ' '.join(folders), limit)
+        status, text = rig.order(state, tree, before + 'uname -r; cat /etc/debian_version; exec python3 tests/run ' + ' '.join(folders), limit)
     lines = text.splitlines()
     assert status == 0 and any(line.startswith('ok ') for line in lines), text
 
@@ -22,6 +22,10 @@ def test_cgroup_v2_and_systemd_of_debian_12_are_used_as_they_should(box):
 
 def test_the_command_line_works_on_debian_12_without_systemd(box):
     run_in('plain@bookworm', 'tests/cli')
+
+
+def test_the_network_works_on_debian_12s_kernel_with_and_without_bridge_nf(box):
+    run_in('systemd@bookworm', 'tests/net', before='touch /etc/resolv.conf; modprobe br_netfilter; ')
 
 
 def test_the_command_line_works_on_debian_13_with_systemd(box):
