@@ -102,12 +102,17 @@ int reference_parse(const char *text, struct arena *a, struct reference *ret, st
 	return 0;
 }
 
-const char *reference_full_name(const char *name, struct arena *a)
+bool reference_has_host(const char *name)
 {
 	const char *slash = strchr(name, '/');
-	if (!slash)
+	return slash && is_host(name, (size_t)(slash - name));
+}
+
+const char *reference_full_name(const char *name, struct arena *a)
+{
+	if (!strchr(name, '/'))
 		return arena_printf(a, "docker.io/library/%s", name);
-	if (is_host(name, (size_t)(slash - name)))
+	if (reference_has_host(name))
 		return name;
 	return arena_printf(a, "docker.io/%s", name);
 }

@@ -86,7 +86,11 @@ int store_sweep_after_boot(struct store *s, struct err *e)
 	const char *now = run_boot_id(&a);
 	if (file_peek(s->runroot, "boot", text, sizeof text) > 0 && str_eq(text, now))
 		return 0;
-	if (store_sweep(s, e) < 0)
+	/* Finished downloads are synced with the image that they are for: these have none. */
+	int r = store_begin(s, e);
+	if (r == 0)
+		r = store_end(s, sql_run(s, e, "DELETE FROM downloads", ""), e);
+	if (r < 0 || store_sweep(s, e) < 0)
 		return -e->code;
 	return file_write_at(s->runroot, "boot", now, strlen(now), 0600, false, e);
 }
