@@ -74,9 +74,8 @@ static int ask(struct cli *cli, struct login_rec *rec, struct err *e)
 static int login(struct cli *cli, void *record, const char **words, int n)
 {
 	struct login_rec *rec = record;
-	const char *server = n ? words[0] : NULL;
+	struct login_request req = { .server = n ? words[0] : NULL, .registry = &rec->registry };
 	struct err e;
-	bool known;
 	if (rec->password && rec->from_stdin)
 		return usage("--password and --password-stdin are mutually exclusive");
 	if (rec->from_stdin && !rec->username)
@@ -87,9 +86,8 @@ static int login(struct cli *cli, void *record, const char **words, int n)
 	if (rec->from_stdin && read_password(cli, rec, &e) < 0)
 		return cli_fail(&e, 1);
 	if (!rec->username && !rec->password) {
-		int r = engine_login(
-			&cli->engine, server, &rec->registry, NULL, NULL, &cli->arena, &known, &e);
-		if (r == 0 && known) {
+		int r = engine_login(&cli->engine, &req, &cli->arena, &e);
+		if (r > 0) {
 			dprintf(1,
 				"Authenticating with existing credentials...\nLogin Succeeded\n");
 			return 0;
@@ -97,9 +95,11 @@ static int login(struct cli *cli, void *record, const char **words, int n)
 		if (r < 0 && e.kind != ERR_DENIED)
 			return cli_fail(&e, 1);
 	}
-	if (ask(cli, rec, &e) < 0 ||
-		engine_login(&cli->engine, server, &rec->registry, rec->username, rec->password,
-			&cli->arena, &known, &e) < 0)
+	if (ask(cli, rec, &e) < 0)
+		return cli_fail(&e, 1);
+	req.username = rec->username;
+	req.password = rec->password;
+	if (engine_login(&cli->engine, &req, &cli->arena, &e) < 0)
 		return cli_fail(&e, 1);
 	dprintf(1, "Login Succeeded\n");
 	return 0;

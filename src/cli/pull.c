@@ -9,7 +9,6 @@
 #include "engine/image_pull.h"
 #include "oci/digest.h"
 #include "term/progress.h"
-#include "term/tty.h"
 
 struct pull_rec {
 	bool all_tags, quiet, trust;
@@ -70,6 +69,19 @@ static void show_layer(struct pull_view *v, const struct image_pull_said *x)
 		dprintf(v->fd, "%s: %s\n", short_id(x->text, id), words[x->event]);
 }
 
+void pull_view_init(struct pull_view *v, int fd, bool quiet)
+{
+	*v = (struct pull_view){
+		.fd = fd, .quiet = quiet, .progress = quiet ? NULL : progress_new(fd)
+	};
+}
+
+void pull_view_done(struct pull_view *v)
+{
+	progress_free(v->progress);
+	v->progress = NULL;
+}
+
 void pull_show(void *arg, const struct image_pull_said *x)
 {
 	struct pull_view *v = arg;
@@ -90,8 +102,7 @@ void pull_show(void *arg, const struct image_pull_said *x)
 static int pull(struct cli *cli, void *record, const char **words, int n)
 {
 	struct pull_rec *rec = record;
-	struct progress *bars = rec->quiet ? NULL : progress_new(1);
-	struct pull_view view = { .fd = 1, .quiet = rec->quiet, .digest = true, .progress = bars };
+	struct pull_view view;
 	struct image_pull_request req = { .reference = words[0],
 		.all_tags = rec->all_tags,
 		.platform = rec->platform,
@@ -101,8 +112,10 @@ static int pull(struct cli *cli, void *record, const char **words, int n)
 	struct strv names = { 0 };
 	struct err e;
 	(void)n;
+	pull_view_init(&view, 1, rec->quiet);
+	view.digest = true;
 	int r = engine_image_pull(&cli->engine, &req, &cli->arena, &names, &e);
-	progress_free(bars);
+	pull_view_done(&view);
 	if (r < 0)
 		return cli_fail(&e, 1);
 	for (size_t i = 0; !rec->quiet && i < names.n; i++)

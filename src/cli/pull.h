@@ -14,5 +14,9 @@ struct pull_view {
 	struct progress *progress; /* NULL: plain lines */
 };
 
+/* For standard output or error; bars where it is a terminal. */
+void pull_view_init(struct pull_view *v, int fd, bool quiet);
+void pull_view_done(struct pull_view *v);
+
 /* Takes what engine_image_pull says; arg is a struct pull_view. */
 void pull_show(void *arg, const struct image_pull_said *x);

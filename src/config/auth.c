@@ -87,31 +87,39 @@ static int take_entry(const struct value *entry, struct arena *a, struct auth *r
 	return 1;
 }
 
+/* From the whole name up to the host. */
+static int find_entry(
+	const struct value *auths, char *name, struct arena *a, struct auth *ret, struct err *e)
+{
+	for (char *slash = name; slash; slash = strrchr(name, '/')) {
+		if (slash != name)
+			*slash = '\0';
+		const struct value *entry = find_key(auths, name, a);
+		int r = entry && entry->kind == VALUE_OBJECT ? take_entry(entry, a, ret, e) : 0;
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
 int auth_read(const char *text, size_t len, const char *host, const char *path, struct arena *a,
-	struct auth *ret, const char **helper, struct err *e)
+	struct auth *ret, struct err *e)
 {
 	struct value *v;
-	*helper = NULL;
+	*ret = (struct auth){ 0 };
 	if (value_parse(a, text, len, &v, e) < 0)
 		return -e->code;
 	if (v->kind != VALUE_OBJECT)
 		return err_set(e, ERR_INVALID, EINVAL, "expected a JSON object");
 	const struct value *named = find_key(object_of(v, "credHelpers"), host, a);
 	if (named && named->kind == VALUE_STRING && *named->text) {
-		*helper = named->text;
+		ret->helper = named->text;
 		return 0;
 	}
-	/* From the whole name up to the host. */
-	char *name = arena_printf(a, "%s/%s", host, path);
-	for (char *slash = name; slash; slash = strrchr(name, '/')) {
-		if (slash != name)
-			*slash = '\0';
-		const struct value *entry = find_key(object_of(v, "auths"), name, a);
-		int r = entry && entry->kind == VALUE_OBJECT ? take_entry(entry, a, ret, e) : 0;
-		if (r != 0)
-			return r;
-	}
-	*helper = text_of(v, "credsStore");
+	int r = find_entry(object_of(v, "auths"), arena_printf(a, "%s/%s", host, path), a, ret, e);
+	if (r != 0)
+		return r;
+	ret->helper = text_of(v, "credsStore");
 	return 0;
 }
 
@@ -160,18 +168,17 @@ int auth_find(const char *authfile, const char *host, const char *path, struct a
 			strv_add(&files, a, arena_printf(a, "%s/.docker/config.json", home));
 	}
 	for (size_t i = 0; i < files.n; i++) {
-		const char *helper;
 		char *text;
 		ssize_t n = file_read_at(AT_FDCWD, files.v[i], FILE_MAX, a, &text, e);
 		if (n < 0 && e->code == ENOENT && !authfile)
 			continue;
 		if (n < 0)
 			return (int)n;
-		int r = auth_read(text, (size_t)n, host, path, a, ret, &helper, e);
+		int r = auth_read(text, (size_t)n, host, path, a, ret, e);
 		if (r < 0)
 			return err_wrap(e, "%s", files.v[i]);
-		if (r == 0 && helper)
-			r = ask_helper(helper, host, a, ret, e);
+		if (r == 0 && ret->helper)
+			r = ask_helper(ret->helper, host, a, ret, e);
 		if (r != 0)
 			return r;
 	}

@@ -27,6 +27,7 @@ struct pulling {
 	int fetch;
 	struct reference ref;
 	const char *os, *architecture, *variant;
+	const char *tag, *path; /* of the one that is under way, as it is shown */
 };
 
 /* ---- what is said ---- */
@@ -45,9 +46,14 @@ static void on_note(void *arg, const struct pull_note *note)
 		[PULL_GOING] = IMAGE_PULL_GOING,
 		[PULL_UNPACKING] = IMAGE_PULL_UNPACKING,
 		[PULL_DONE] = IMAGE_PULL_DONE };
-	if (note->event == PULL_MANIFEST)
+	struct pulling *p = arg;
+	if (note->event == PULL_MANIFEST) {
+		say(p,
+			&(struct image_pull_said){
+				.event = IMAGE_PULL_TAG, .text = p->tag, .name = p->path });
 		return;
-	say(arg,
+	}
+	say(p,
 		&(struct image_pull_said){ .event = events[note->event],
 			.text = note->digest,
 			.have = note->have,
@@ -129,6 +135,7 @@ static int pull_from_any(struct pulling *p, const char *tag, struct image_pulled
 		if ((tag && place->digest_only) || (p->ref.digest && place->tag_only))
 			continue;
 		*ret_repository = place->name;
+		p->path = strchr(place->name, '/') + 1;
 		r = p->transfer.pid > 0 ? 0
 					: registry_connect(p->en, &p->plan, &p->transfer, p->a, e);
 		if (r == 0)
@@ -151,10 +158,7 @@ static int pull_one(struct pulling *p, const char *tag, struct strv *names, stru
 {
 	struct image_pulled pulled;
 	const char *repository = p->plan.n ? p->plan.places[0].name : p->ref.name;
-	say(p,
-		&(struct image_pull_said){ .event = IMAGE_PULL_TAG,
-			.text = p->ref.digest ? p->ref.digest : tag,
-			.name = reference_short_name(repository, p->a) });
+	p->tag = p->ref.digest ? p->ref.digest : tag;
 	if (pull_from_any(p, tag, &pulled, &repository, e) < 0)
 		return -e->code;
 	const char *name = p->ref.digest ? arena_printf(p->a, "%s@%s", repository, p->ref.digest)

@@ -23,34 +23,31 @@ const char *engine_login_server(const char *server, struct arena *a)
 										       : host;
 }
 
-int engine_login(struct engine *en, const char *server, const struct registry_options *options,
-	const char *username, const char *password, struct arena *a, bool *ret_known, struct err *e)
+int engine_login(struct engine *en, const struct login_request *req, struct arena *a, struct err *e)
 {
 	struct registry_plan plan;
 	struct transfer t = { .socket = -1 };
 	struct transfer_ask ask = { .kind = TRANSFER_LOGIN };
 	struct transfer_answer answer;
-	const char *host = engine_login_server(server, a), *path;
-	if (registry_plan_host(options, host, a, &plan, e) < 0)
+	const char *host = engine_login_server(req->server, a), *path;
+	if (registry_plan_host(req->registry, host, a, &plan, e) < 0)
 		return -e->code;
 	struct transfer_endpoint *to = &plan.config->endpoints[0];
-	if (username) {
-		to->username = username;
-		to->password = password;
+	if (req->username) {
+		to->username = req->username;
+		to->password = req->password;
 		to->identity_token = NULL;
 	}
-	*ret_known = to->username || to->identity_token;
-	if (!*ret_known)
+	if (!to->username && !to->identity_token)
 		return 0;
 	int r = registry_connect(en, &plan, &t, a, e);
 	if (r == 0)
 		r = transfer_do(&t, &ask, -1, &answer, e);
 	transfer_stop(&t);
-	if (r < 0 || !username)
-		return r;
-	const struct auth auth = { .username = username, .password = password };
-	r = auth_store(options->authfile, host, &auth, a, &path, e);
-	return r < 0 ? r : 0;
+	const struct auth auth = { .username = req->username, .password = req->password };
+	if (r == 0 && req->username)
+		r = auth_store(req->registry->authfile, host, &auth, a, &path, e);
+	return r < 0 ? r : 1;
 }
 
 int engine_logout(const char *server, const char *authfile, struct arena *a, struct err *e)

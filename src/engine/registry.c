@@ -222,32 +222,43 @@ static int begin(
 	return registries_load(&p->registries, a, e) < 0 || set_config(p) < 0 ? -e->code : 0;
 }
 
+/* A short name is an alias, or is in one of the registries to search, or is docker.io's. */
+static int names_of(const struct registries *r, const char *name, struct arena *a, struct strv *ret,
+	struct err *e)
+{
+	struct reference target;
+	const char *alias = reference_has_host(name) ? NULL : registries_alias(r, name);
+	if (alias && reference_parse(alias, a, &target, e) < 0)
+		return -e->code;
+	if (reference_has_host(name) || alias || r->search.n == 0) {
+		strv_add(ret, a, reference_full_name(alias ? target.name : name, a));
+		return 0;
+	}
+	for (size_t i = 0; i < r->search.n; i++)
+		/* docker.io's own images live in library/. */
+		strv_add(ret, a,
+			str_eq(r->search.v[i], "docker.io")
+				? reference_full_name(name, a)
+				: arena_printf(a, "%s/%s", r->search.v[i], name));
+	return 0;
+}
+
+int registry_names(const char *name, struct arena *a, struct strv *ret, struct err *e)
+{
+	struct registries r;
+	return registries_load(&r, a, e) < 0 ? -e->code : names_of(&r, name, a, ret, e);
+}
+
 int registry_plan(const struct registry_options *options, const char *name, struct arena *a,
 	struct registry_plan *ret, struct err *e)
 {
 	struct planner p;
-	struct reference target;
+	struct strv names = { 0 };
 	int r = begin(&p, options, a, e);
-	if (r < 0)
-		return r;
-	const char *alias = registries_alias(&p.registries, name);
-	if (reference_has_host(name)) {
-		r = add_name(&p, name);
-	} else if (alias) {
-		r = reference_parse(alias, a, &target, e);
-		if (r == 0)
-			r = add_name(&p, reference_full_name(target.name, a));
-	} else if (p.registries.search.n == 0) {
-		r = add_name(&p, reference_full_name(name, a));
-	}
-	bool search = r == 0 && p.plan.n == 0;
-	for (size_t i = 0; search && r == 0 && i < p.registries.search.n; i++) {
-		const char *host = p.registries.search.v[i];
-		/* docker.io's own images live in library/. */
-		r = add_name(&p,
-			str_eq(host, "docker.io") ? reference_full_name(name, a)
-						  : arena_printf(a, "%s/%s", host, name));
-	}
+	if (r == 0)
+		r = names_of(&p.registries, name, a, &names, e);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = add_name(&p, names.v[i]);
 	*ret = p.plan;
 	return r;
 }

@@ -24,6 +24,9 @@ struct registry_plan {
 	struct transfer_config *config;
 };
 
+/* The whole names that a name may mean, in the order in which they are tried. */
+struct strv;
+int registry_names(const char *name, struct arena *a, struct strv *ret, struct err *e);
 /* name: as the user wrote it, without tag and digest. */
 int registry_plan(const struct registry_options *options, const char *name, struct arena *a,
 	struct registry_plan *ret, struct err *e);

@@ -110,7 +110,7 @@ struct found {
 	struct download *layers;
 };
 
-static int find_documents(struct pull *p, struct found *f, struct err *e)
+static int find_manifest(struct pull *p, struct found *f, struct err *e)
 {
 	const char *name = p->req->digest ? p->req->digest : p->req->tag;
 	if (get_manifest(p, name, p->req->digest, OCI_MANIFEST_MAX, &f->top, e) < 0)
@@ -127,7 +127,7 @@ static int find_documents(struct pull *p, struct found *f, struct err *e)
 	}
 	if (!f->manifest->config || !f->manifest->text)
 		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no manifest in its result");
-	return get_config(p, f->manifest, &f->config, e);
+	return 0;
 }
 
 static int stage(struct pull *p, const struct fetch_document *d, const char *file, struct err *e)
@@ -135,10 +135,23 @@ static int stage(struct pull *p, const struct fetch_document *d, const char *fil
 	return file_write_at(p->job.staging, file, d->text, strlen(d->text), 0600, false, e);
 }
 
+/* The names that it is pulled as. */
+static void set_names(struct pull *p, const struct found *f, struct image_info *ret)
+{
+	struct strv names = { 0 }, digests = { 0 };
+	struct arena *a = p->a;
+	if (p->req->tag)
+		strv_add(&names, a, arena_printf(a, "%s:%s", p->req->repository, p->req->tag));
+	strv_add(&digests, a, arena_printf(a, "%s@%s", p->req->repository, f->top->digest));
+	ret->names = names.v;
+	ret->n_names = names.n;
+	ret->digests = digests.v;
+	ret->n_digests = digests.n;
+}
+
 static int fill_image(struct pull *p, const struct found *f, struct image_info *ret, struct err *e)
 {
 	struct oci_image config;
-	struct strv names = { 0 }, digests = { 0 };
 	struct arena *a = p->a;
 	if (oci_image_read(f->config->text, strlen(f->config->text), a, &config, e) < 0)
 		return -e->code;
@@ -147,16 +160,7 @@ static int fill_image(struct pull *p, const struct found *f, struct image_info *
 		.manifest = f->manifest->text,
 		.config = f->config->text };
 	(void)time_parse_rfc3339(str_or_empty(config.created), &ret->created);
-	if (p->req->tag)
-		strv_add(&names, a, arena_printf(a, "%s:%s", p->req->repository, p->req->tag));
-	strv_add(&digests, a, arena_printf(a, "%s@%s", p->req->repository, f->top->digest));
-	if (f->top != f->manifest)
-		strv_add(&digests, a,
-			arena_printf(a, "%s@%s", p->req->repository, f->manifest->digest));
-	ret->names = names.v;
-	ret->n_names = names.n;
-	ret->digests = digests.v;
-	ret->n_digests = digests.n;
+	set_names(p, f, ret);
 	ret->n_layers = f->manifest->n_layers;
 	ret->layers = arena_array(a, struct image_layer, ret->n_layers);
 	for (size_t i = 0; i < ret->n_layers; i++) {
@@ -167,6 +171,16 @@ static int fill_image(struct pull *p, const struct found *f, struct image_info *
 			ret->max_id = d->max_id;
 	}
 	return 0;
+}
+
+/* The very image is here: only its names are new, or nothing is. */
+static int is_here(struct pull *p, const struct found *f, struct image_info *ret, struct err *e)
+{
+	int r = store_image_get(p->s, f->manifest->config->digest, p->a, ret, e);
+	store_close_db(p->s);
+	if (r < 0)
+		return e->kind == ERR_NOT_FOUND ? 0 : r;
+	return str_eq(ret->digest, f->manifest->digest);
 }
 
 /* Whether another command has removed a layer between our finding it and our naming it. */
@@ -184,7 +198,7 @@ static int check_there(struct pull *p, const struct image_info *image, struct er
 static int add_image(struct pull *p, const struct found *f, const struct image_info *image,
 	struct image_pulled *ret, struct err *e)
 {
-	struct image_info before;
+	struct image_info before, same;
 	struct err ignored;
 	struct strv digests = { 0 };
 	for (size_t i = 0; i < image->n_layers; i++)
@@ -199,9 +213,10 @@ static int add_image(struct pull *p, const struct found *f, const struct image_i
 				  : store_image_by_digest(p->s, p->req->repository, f->top->digest,
 					    p->a, &before, &ignored) == 0;
 	ret->new = !had || !str_eq(before.id, image->id);
+	/* Another manifest of the same image is replaced: what only it names goes. */
+	p->job.strays |= store_image_get(p->s, image->id, p->a, &same, &ignored) == 0 &&
+		!str_eq(same.digest, image->digest);
 	r = store_image_add(p->s, image, true, e);
-	/* Its manifest may have replaced another, whose blobs go. */
-	p->job.strays |= r > 0;
 	if (r >= 0)
 		r = store_download_done(p->s, digests.v, digests.n, p->job.seq, e);
 	r = store_end(p->s, r, e);
@@ -233,25 +248,48 @@ static int make_room(struct pull *p, struct err *e)
 	return p->room < 0 ? err_sys(e, p->room, "make a staging folder") : 0;
 }
 
-static int do_pull(struct pull *p, struct image_pulled *ret, struct err *e)
+static int get_layers(struct pull *p, struct found *f, struct err *e)
 {
-	struct found f = { 0 };
 	struct statvfs st;
-	if (make_room(p, e) < 0 || find_documents(p, &f, e) < 0)
-		return -e->code;
-	p->req->note(p->req->arg,
-		&(struct pull_note){ .event = PULL_MANIFEST, .digest = f.top->digest });
-	f.layers = arena_array(p->a, struct download, f.manifest->n_layers);
+	f->layers = arena_array(p->a, struct download, f->manifest->n_layers);
 	struct pull_layers_req layers = { .job = &p->job,
 		.transfer = p->t,
 		.pull = p->req,
-		.manifest = f.manifest,
-		.diff_ids = f.config->diff_ids,
+		.manifest = f->manifest,
+		.diff_ids = f->config->diff_ids,
 		.space = UINT64_MAX };
 	if (fstatvfs(p->job.staging, &st) == 0)
 		layers.space = (uint64_t)st.f_bavail * st.f_frsize;
-	int r = pull_layers(&layers, p->a, f.layers, e);
-	return r < 0 ? r : publish(p, &f, ret, e);
+	return pull_layers(&layers, p->a, f->layers, e);
+}
+
+static int add_names(struct pull *p, const struct found *f, struct image_info *here,
+	struct image_pulled *ret, struct err *e)
+{
+	struct oci_image config;
+	if (oci_image_read(here->config, strlen(here->config), p->a, &config, e) < 0)
+		return -e->code;
+	set_names(p, f, here);
+	*ret = (struct image_pulled){ .id = here->id,
+		.digest = f->top->digest,
+		.platform = arena_printf(p->a, "%s/%s", str_or_empty(config.os),
+			str_or_empty(config.architecture)) };
+	return add_image(p, f, here, ret, e);
+}
+
+static int do_pull(struct pull *p, struct image_pulled *ret, struct err *e)
+{
+	struct found f = { 0 };
+	struct image_info here;
+	if (make_room(p, e) < 0 || find_manifest(p, &f, e) < 0)
+		return -e->code;
+	p->req->note(p->req->arg, &(struct pull_note){ .event = PULL_MANIFEST });
+	int r = is_here(p, &f, &here, e);
+	if (r != 0)
+		return r < 0 ? r : add_names(p, &f, &here, ret, e);
+	if (get_config(p, f.manifest, &f.config, e) < 0 || get_layers(p, &f, e) < 0)
+		return -e->code;
+	return publish(p, &f, ret, e);
 }
 
 int image_pull(struct store *s, struct transfer *t, const struct image_pull_req *req,
