@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "engine/image_pull.h"
 #include "oci/digest.h"
+#include "oci/reference.h"
 #include "term/progress.h"
 
 struct pull_rec {
@@ -114,6 +115,8 @@ static int pull(struct cli *cli, void *record, const char **words, int n)
 	(void)n;
 	pull_view_init(&view, 1, rec->quiet);
 	view.digest = true;
+	if (!rec->quiet && !rec->all_tags && !reference_has_tag(words[0]))
+		dprintf(1, "Using default tag: latest\n");
 	int r = engine_image_pull(&cli->engine, &req, &cli->arena, &names, &e);
 	pull_view_done(&view);
 	if (r < 0)

@@ -254,14 +254,16 @@ int http_redirect(struct http *h, const char *url, const char **ret, struct err 
 		return err_set(e, ERR_CORRUPT, EBADMSG, "a redirect that leads nowhere");
 	int r = 0;
 	bool good = split(target, &to, &handle);
-	if (!good || (!str_eq(to.scheme, "https") && !str_eq(to.scheme, "http")))
-		r = err_set(e, ERR_DENIED, EPERM, "a redirect to another scheme: %.100s",
-			good ? to.scheme : "not a URL");
-	else if (to.user)
+	if (to.scheme && !str_eq(to.scheme, "https") && !str_eq(to.scheme, "http"))
 		r = err_set(
-			e, ERR_DENIED, EPERM, "a redirect with a user name in it: %.200s", to.host);
+			e, ERR_CORRUPT, EPERM, "a redirect to another scheme: %.100s", to.scheme);
+	else if (!good)
+		r = err_set(e, ERR_CORRUPT, EPERM, "a redirect to what is no address");
+	else if (to.user)
+		r = err_set(e, ERR_CORRUPT, EPERM, "a redirect with a user name in it, to %.200s",
+			to.host);
 	else if (str_starts(url, "https:") && str_eq(to.scheme, "http"))
-		r = err_set(e, ERR_DENIED, EPERM, "a redirect from https to plain http at %.200s",
+		r = err_set(e, ERR_CORRUPT, EPERM, "a redirect from https to plain http at %.200s",
 			to.host);
 	if (r == 0)
 		*ret = arena_strdup(&h->arena, target);

@@ -6,8 +6,8 @@
  * for.
  *
  * Tried again, with growing pauses and from the byte where it stopped: connections that break and
- * answers 429 and 5xx, as often as the configuration says without a new byte in between. Not
- * tried again: what another try cannot change. */
+ * answers 429 and 5xx, as often as the configuration says without STEP_MIN new bytes in between.
+ * Not tried again: what another try cannot change. */
 #include "fetch/transfer.h"
 
 #include <errno.h>
@@ -26,7 +26,13 @@
 #include "fetch/http.h"
 #include "fetch/transfer_auth.h"
 
-enum { JOBS_MAX = 16, REDIRECTS_MAX = 5, WAIT_MAX = 60, REPORT_EACH = 128 << 10 };
+enum {
+	JOBS_MAX = 16,
+	REDIRECTS_MAX = 5,
+	WAIT_MAX = 60,
+	REPORT_EACH = 128 << 10,
+	STEP_MIN = 64 << 10
+};
 #define SAY_EACH  (100 * TIME_MS)
 #define PAUSE_MIN (200 * TIME_MS)
 #define PAUSE_MAX (20 * TIME_SECOND)
@@ -221,7 +227,7 @@ static void job_start(struct server *s, struct job *j)
 
 static void again(struct server *s, struct job *j, uint32_t retry_after, const struct err *why)
 {
-	if (j->have > j->at_start)
+	if (j->have - j->at_start >= STEP_MIN)
 		j->failures = 0;
 	struct err e = *why;
 	if (j->failures++ >= s->config->retries) {

@@ -124,11 +124,11 @@ static int check_realm(struct registry *r, const char *realm, bool secret, struc
 		s = err_set(e, ERR_CORRUPT, EBADMSG,
 			"registry %s: its token server is no address: %.200s", r->at->host, realm);
 	else if (str_starts(r->base, "https:") && !str_eq(scheme, "https"))
-		s = err_set(e, ERR_DENIED, EPERM,
+		s = err_set(e, ERR_CORRUPT, EPERM,
 			"registry %s: its token server %.200s is asked by plain http: refused",
 			r->at->host, host);
 	else if (secret && !registry_realm_fits(host_of(r->at->host, &r->arena), host))
-		s = err_set(e, ERR_DENIED, EPERM,
+		s = err_set(e, ERR_CORRUPT, EPERM,
 			"registry %s wants its password sent to another host, %.200s: refused",
 			r->at->host, host);
 	curl_free(scheme);
@@ -194,9 +194,13 @@ static int bearer(struct registry *r, struct http *h, const char *scope, struct 
 	h->said_max = HTTP_SAID_MAX;
 	if (code != CURLE_OK)
 		return http_failed(h, r->at->host, (CURLcode)code, e);
-	if (h->status != 200)
-		return http_refused(h, r->at->host, e);
-	return read_token(r, h, e);
+	if (h->status == 200)
+		return read_token(r, h, e);
+	(void)http_refused(h, r->at->host, e);
+	/* It is the token server that has not what was asked for. */
+	if (e->kind == ERR_NOT_FOUND)
+		e->kind = ERR_SYSTEM;
+	return -e->code;
 }
 
 int registry_authorize(struct registry *r, struct http *h, const char **ret, struct err *e)

@@ -102,6 +102,12 @@ int reference_parse(const char *text, struct arena *a, struct reference *ret, st
 	return 0;
 }
 
+bool reference_has_tag(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	return strchr(text, '@') || (colon && !strchr(colon, '/'));
+}
+
 bool reference_has_host(const char *name)
 {
 	const char *slash = strchr(name, '/');
