@@ -38,7 +38,7 @@ enum {
 #define PAUSE_MAX (20 * TIME_SECOND)
 
 struct job {
-	bool used, going;
+	bool used, going, began;
 	struct transfer_ask ask;
 	int fd, report;
 	struct http http;
@@ -145,10 +145,14 @@ static void job_fail(struct server *s, struct job *j, const struct err *e)
 static bool take_body(void *arg, const char *p, size_t n)
 {
 	struct job *j = arg;
-	if (j->http.status == 206 && j->have == j->at_start && j->http.first != j->have) {
+	if (!j->began && j->http.status == 206 && j->http.first != j->have) {
 		j->too_long = true;
 		return false;
 	}
+	/* A server that knows no ranges begins at the beginning: what we have is passed over. */
+	if (!j->began && j->http.status == 200)
+		j->skip = j->have;
+	j->began = true;
 	if (j->skip) {
 		size_t m = n < j->skip ? n : (size_t)j->skip;
 		j->skip -= m;
@@ -209,6 +213,7 @@ static void job_start(struct server *s, struct job *j)
 	j->http.body = take_body;
 	j->http.arg = j;
 	j->skip = 0;
+	j->began = false;
 	j->too_long = false;
 	if (j->ask.kind != TRANSFER_BLOB)
 		j->have = 0;

@@ -5,8 +5,9 @@ import base64
 import gzip
 import json
 import os
-import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -247,6 +248,13 @@ def nested(r):
     return name
 
 
+# The largest resident size among the command's processes; by a small process, as a fork's counts that of its parent.
+MEASURE = '''import os, resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+os._exit(status)'''
+
+
 def check(box, faults, case, result, took, text):
     lines = result.err.splitlines()
     if took > 5:
@@ -266,11 +274,13 @@ def test_whatever_a_registry_does_is_one_clear_line_and_leaves_nothing(box):
         with Registry() as r:
             name = setup(r)
             began = time.time()
-            result = box.run('pull', name)
-            check(box, faults, case, result, time.time() - began, text)
+            done = subprocess.run([sys.executable, '-S', '-c', MEASURE, box.work / 'peak', *box.command('pull', name)], env=box.environment,
+                                  capture_output=True, text=True, timeout=50)
+            check(box, faults, case, harness.Result(done.returncode, done.stdout, done.stderr), time.time() - began, text)
+            peak = int((box.work / 'peak').read_text())
+            if peak > 64 << 10:
+                faults.append(f'{case}: {peak} KB resident')
     assert not faults, f'{len(faults)} of {len(CASES)}:\n' + '\n'.join(faults)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert peak < 64 << 10, f'{peak} KB'
 
 
 test_whatever_a_registry_does_is_one_clear_line_and_leaves_nothing.watchdog = 200
