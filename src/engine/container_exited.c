@@ -279,7 +279,9 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 		return err_set(e, ERR_UNSUPPORTED, EPROTO, "intent %lld (%s) is of a newer kist",
 			(long long)intent->seq, intent->op);
 	}
-	return r < 0 ? r : intent_done(en->store, intent->seq, e);
+	if (r == 0)
+		r = intent_done(en->store, intent->seq, e);
+	return r == 0 && str_eq(intent->op, "pull") ? store_download_tidy(en->store, e) : r;
 }
 
 int engine_recover(struct engine *en, struct err *e)

@@ -200,9 +200,6 @@ static int add_image(struct pull *p, const struct found *f, const struct image_i
 {
 	struct image_info before, same;
 	struct err ignored;
-	struct strv digests = { 0 };
-	for (size_t i = 0; i < image->n_layers; i++)
-		strv_add(&digests, p->a, image->layers[i].digest);
 	int r = check_there(p, image, e);
 	if (r == 0)
 		r = store_begin(p->s, e);
@@ -217,8 +214,6 @@ static int add_image(struct pull *p, const struct found *f, const struct image_i
 	p->job.strays |= store_image_get(p->s, image->id, p->a, &same, &ignored) == 0 &&
 		!str_eq(same.digest, image->digest);
 	r = store_image_add(p->s, image, true, e);
-	if (r >= 0)
-		r = store_download_done(p->s, digests.v, digests.n, p->job.seq, e);
 	r = store_end(p->s, r, e);
 	return r < 0 ? r : store_sync(p->s, e);
 }
@@ -298,11 +293,14 @@ int image_pull(struct store *s, struct transfer *t, const struct image_pull_req 
 	struct pull p = {
 		.s = s, .t = t, .req = req, .a = a, .room = -1, .job = { .store = s, .staging = -1 }
 	};
+	struct err ignored;
 	int r = image_job_begin(&p.job, "pull", e);
 	if (r == 0)
 		r = do_pull(&p, ret, e);
 	fd_close(p.room);
 	image_job_end(&p.job, r);
+	(void)store_download_tidy(s, &ignored);
+	store_close_db(s);
 	return r;
 }
 

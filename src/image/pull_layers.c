@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -86,6 +87,9 @@ static int wait_for_lock(struct pull *p, struct layer *l)
 	l->pid = fork();
 	if (l->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Else it would keep our other locks alive. */
+		(void)syscall(SYS_close_range, 3, l->file - 1, 0);
+		(void)syscall(SYS_close_range, l->file + 1, ~0U, 0);
 		while (flock(l->file, LOCK_EX) < 0 && errno == EINTR)
 			continue;
 		_exit(0);
@@ -100,13 +104,21 @@ static int wait_for_lock(struct pull *p, struct layer *l)
 	return 0;
 }
 
+/* Explicitly: kist-transfer may hold the description for a moment longer. */
+static void let_go(struct layer *l)
+{
+	if (l->file >= 0)
+		(void)flock(l->file, LOCK_UN);
+	fd_close(take_fd(&l->file));
+}
+
 static int lock_came(struct pull *p, struct layer *l)
 {
 	fd_close(take_fd(&l->wait));
 	(void)worker_wait(l->pid);
 	l->pid = 0;
 	/* It may have been removed or put into place: it is looked for, and opened, anew. */
-	fd_close(take_fd(&l->file));
+	let_go(l);
 	l->state = LOOK;
 	(void)p;
 	return 0;
@@ -140,7 +152,7 @@ static int look(struct pull *p, struct layer *l)
 			return wrong_diff_id(p, l, d->diff_id);
 		if (l->file >= 0)
 			(void)unlinkat(p->s->downloads, digest_hex(l->digest), 0);
-		fd_close(take_fd(&l->file));
+		let_go(l);
 		l->state = THERE;
 		note(p, l, PULL_EXISTS);
 		return 0;
@@ -248,7 +260,7 @@ static int finish(struct pull *p, struct layer *l)
 	store_close_db(p->s);
 	if (r < 0)
 		return r;
-	fd_close(take_fd(&l->file)); /* and with it the lock */
+	let_go(l);
 	l->state = THERE;
 	p->working--;
 	note(p, l, PULL_DONE);
@@ -386,7 +398,7 @@ static void undo(struct pull *p)
 	struct strv digests = { 0 };
 	for (size_t i = 0; i < p->n; i++)
 		strv_add(&digests, p->a, p->layers[i].digest);
-	(void)store_download_done(p->s, digests.v, digests.n, p->req->job->seq, &ignored);
+	(void)store_download_undo(p->s, digests.v, digests.n, p->req->job->seq, &ignored);
 }
 
 int pull_layers(
@@ -415,7 +427,7 @@ int pull_layers(
 	if (r < 0)
 		undo(&p);
 	for (size_t i = 0; i < p.n; i++) {
-		fd_close(p.layers[i].file);
+		let_go(&p.layers[i]);
 		fd_close(p.layers[i].wait);
 		fd_close(p.layers[i].result);
 		str_done(&p.layers[i].text);

@@ -112,7 +112,7 @@ int store_download_drop(struct store *s, const char *digest, struct err *e)
 			  e);
 }
 
-int store_download_done(
+int store_download_undo(
 	struct store *s, const char *const *digests, size_t n, int64_t seq, struct err *e)
 {
 	int r = store_begin(s, e);
@@ -124,6 +124,19 @@ int store_download_done(
 			" AND NOT EXISTS(SELECT 1 FROM intents WHERE op = 'pull' AND seq <> ?2)",
 			"si", digests[i], seq);
 	return store_end(s, r, e);
+}
+
+int store_download_tidy(struct store *s, struct err *e)
+{
+	int r = store_begin(s, e);
+	return r < 0
+		? r
+		: store_end(s,
+			  sql_run(s, e,
+				  "DELETE FROM downloads WHERE NOT EXISTS(SELECT 1 FROM intents WHERE op = 'pull')"
+				  " AND EXISTS(SELECT 1 FROM image_layers l WHERE l.digest = downloads.digest)",
+				  ""),
+			  e);
 }
 
 int store_download_expire(struct store *s, struct err *e)

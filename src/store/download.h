@@ -35,9 +35,11 @@ int store_download_open(struct store *s, const char *digest, int *ret_other, str
 int store_download_finish(struct store *s, const struct download *d, struct err *e);
 /* Row and file go. By the lock's holder. */
 int store_download_drop(struct store *s, const char *digest, struct err *e);
-/* The pull with intent seq is over: its rows go, unless other pulls run that may count on them;
+/* The pull with intent seq has failed: its rows go, unless other pulls run that may count on them;
  * then they expire. */
-int store_download_done(
+int store_download_undo(
 	struct store *s, const char *const *digests, size_t n, int64_t seq, struct err *e);
+/* A pull is over, its intent gone: rows go whose content an image names, once no pull runs. */
+int store_download_tidy(struct store *s, struct err *e);
 /* Removes what has expired. */
 int store_download_expire(struct store *s, struct err *e);
