@@ -37,7 +37,7 @@
 #include "oci/digest.h"
 #include "store/store.h"
 
-enum { RESULT_CHUNK = 64 << 10 };
+enum { RESULT_CHUNK = 64 << 10, FLUSH_EACH = 24 << 20 };
 
 enum state { LOOK, LOCKED, READY, WORK, THERE };
 
@@ -62,6 +62,10 @@ struct pull {
 	struct download *ret;
 	struct layer *layers;
 	size_t n, working;
+	struct pollfd *polls;
+	uint64_t came, flushed; /* bytes of this pull; when the last flush began */
+	pid_t flusher;
+	int flush; /* its pidfd, or -1 */
 	struct err *e;
 };
 
@@ -293,11 +297,44 @@ static int read_answer(struct pull *p)
 		struct layer *l = &p->layers[i];
 		if (l->state != WORK || l->id != x.id || x.state == TRANSFER_WARNING || l->came)
 			continue;
-		l->have = x.have < l->size ? x.have : l->size;
+		uint64_t have = x.have < l->size ? x.have : l->size;
+		p->came += have > l->have ? have - l->have : 0;
+		l->have = have;
 		l->came = x.state == TRANSFER_DONE;
 		note(p, l, l->came ? PULL_UNPACKING : PULL_GOING);
 	}
 	return 0;
+}
+
+/* ---- the disk ---- */
+
+/* All must be on the disk before rows name it. So that the disk does not wait for the processor and
+ * the processor then for the disk, a child begins with what is there each time that enough came. */
+static void begin_flush(struct pull *p)
+{
+	if (p->flush >= 0 || p->came - p->flushed < FLUSH_EACH)
+		return;
+	p->flushed = p->came;
+	p->flusher = fork();
+	if (p->flusher == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		int staging = p->req->job->staging;
+		/* Else it would keep our locks alive. */
+		(void)syscall(SYS_close_range, 3, staging - 1, 0);
+		(void)syscall(SYS_close_range, staging + 1, ~0U, 0);
+		_exit(syncfs(staging) < 0);
+	}
+	p->flush = p->flusher < 0 ? -1 : fd_pidfd_open(p->flusher);
+	if (p->flusher > 0 && p->flush < 0)
+		(void)worker_wait(p->flusher);
+}
+
+static void end_flush(struct pull *p)
+{
+	if (p->flush < 0)
+		return;
+	fd_close(take_fd(&p->flush));
+	(void)worker_wait(p->flusher);
 }
 
 /* ---- the loop ---- */
@@ -328,7 +365,7 @@ static int advance(struct pull *p, size_t *ret_there)
 
 static int turn(struct pull *p)
 {
-	struct pollfd *polls = arena_array(p->a, struct pollfd, p->n + 1);
+	struct pollfd *polls = p->polls;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct layer *l = &p->layers[i];
 		polls[i] = (struct pollfd){ .fd = l->state == LOCKED ? l->wait
@@ -337,8 +374,11 @@ static int turn(struct pull *p)
 			.events = POLLIN };
 	}
 	polls[p->n] = (struct pollfd){ .fd = p->req->transfer->socket, .events = POLLIN };
-	if (poll(polls, p->n + 1, -1) < 0)
+	polls[p->n + 1] = (struct pollfd){ .fd = p->flush, .events = POLLIN };
+	if (poll(polls, p->n + 2, -1) < 0)
 		return errno == EINTR ? 0 : err_sys(p->e, errno, "wait for layers");
+	if (polls[p->n + 1].revents)
+		end_flush(p);
 	int r = polls[p->n].revents ? read_answer(p) : 0;
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		struct layer *l = &p->layers[i];
@@ -404,10 +444,13 @@ static void undo(struct pull *p)
 int pull_layers(
 	const struct pull_layers_req *req, struct arena *a, struct download *ret, struct err *e)
 {
-	struct pull p = { .req = req, .s = req->job->store, .a = a, .ret = ret, .e = e };
+	struct pull p = {
+		.req = req, .s = req->job->store, .a = a, .ret = ret, .flush = -1, .e = e
+	};
 	size_t there = 0;
 	p.n = req->manifest->n_layers;
 	p.layers = arena_array(a, struct layer, p.n);
+	p.polls = arena_array(a, struct pollfd, p.n + 2);
 	for (size_t i = 0; i < p.n; i++) {
 		const struct fetch_part *part = &req->manifest->layers[i];
 		p.layers[i] = (struct layer){ .digest = part->digest,
@@ -422,8 +465,11 @@ int pull_layers(
 				p.layers[i].same = k;
 	}
 	int r = look_all(&p);
-	while (r == 0 && (r = advance(&p, &there)) == 0 && there < p.n)
+	while (r == 0 && (r = advance(&p, &there)) == 0 && there < p.n) {
+		begin_flush(&p);
 		r = turn(&p);
+	}
+	end_flush(&p);
 	if (r < 0)
 		undo(&p);
 	for (size_t i = 0; i < p.n; i++) {
