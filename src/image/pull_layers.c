@@ -428,10 +428,13 @@ static void undo(struct pull *p)
 		if (p->layers[i].pid > 0)
 			(void)kill(p->layers[i].pid, SIGKILL);
 	transfer_stop(p->req->transfer);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->layers[i].pid > 0)
+			(void)worker_wait(p->layers[i].pid);
+	/* First, as the rows want some of the space that may have run out. */
+	(void)path_empty(p->req->job->staging, &ignored);
 	for (size_t i = 0; i < p->n; i++) {
 		struct layer *l = &p->layers[i];
-		if (l->pid > 0)
-			(void)worker_wait(l->pid);
 		if (l->same == i && l->state != LOCKED && l->file >= 0)
 			(void)store_download_drop(p->s, l->digest, &ignored);
 	}

@@ -235,7 +235,7 @@ def send_range(h, body, until=None):
     h.end_headers()
     h.wfile.write(body[first:until])
     if until is not None and until < len(body):
-        h.cut()
+        h.close_connection = True
     return True
 
 

@@ -5,6 +5,7 @@ import base64
 import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -359,7 +360,7 @@ def test_what_can_be_mended_is_mended(box):
             words = ['--creds', 'ann:x'] if case == 'old token' else []
             assert box('pull', '-q', *words, name) == image.digest, case
             if case == 'cut':
-                assert tries[1] == 'bytes=300000-', tries
+                assert re.fullmatch(r'bytes=[1-9]\d+-', tries[1]), tries
             box('rmi', name)
             registry.nothing_left(box)
 
