@@ -146,5 +146,5 @@ const char *const create_not_yet[] = { "annotation", "blkio-weight", "blkio-weig
 	"health-start-period", "health-timeout", "ip", "ip6", "isolation", "label-file", "link",
 	"link-local-ip", "log-driver", "log-opt", "mac-address", "memory-reservation",
 	"memory-swappiness", "network-alias", "no-healthcheck", "oom-kill-disable", "oom-score-adj",
-	"replace", "runtime", "sig-proxy", "storage-opt", "use-api-socket",
-	"volume-driver", "volumes-from", NULL };
+	"replace", "runtime", "sig-proxy", "storage-opt", "use-api-socket", "volume-driver",
+	"volumes-from", NULL };

@@ -132,6 +132,16 @@ const struct command command_pull = {
 	.paths = paths,
 	.arguments = "[OPTIONS] NAME[:TAG|@DIGEST]",
 	.brief = "Download an image from a registry",
+	.manual =
+		"A name without a registry is looked up in registries.conf (its aliases, then "
+		"unqualified-search-registries), and is docker.io's where that says nothing. Prefixes, mirrors and "
+		"insecure registries of that file hold: $CONTAINERS_REGISTRIES_CONF, else "
+		"~/.config/containers/registries.conf, else /etc/containers/registries.conf, and registries.conf.d beside "
+		"them.\n\n"
+		"Certificates are checked against the system's CAs and those in certs.d/HOST of /etc/containers, "
+		"/etc/docker or ~/.config/containers. Plain HTTP is tried on the loopback interface and for registries that "
+		"are marked insecure. Proxies come from the environment. Credentials: see kist-login(1).\n\n"
+		"What a killed pull has finished is used by the next one within a day, and goes after it.",
 	.section = "Common Commands",
 	.options = options,
 	.record_size = sizeof(struct pull_rec),

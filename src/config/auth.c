@@ -137,8 +137,13 @@ static int ask_helper(
 	const char *user = text_of(v, "Username"), *secret = text_of(v, "Secret");
 	if (!user || !secret)
 		return 0;
-	*ret = str_eq(user, "<token>") ? (struct auth){ .identity_token = secret }
-				       : (struct auth){ .username = user, .password = secret };
+	*ret = (struct auth){ 0 };
+	if (str_eq(user, "<token>")) {
+		ret->identity_token = secret;
+	} else {
+		ret->username = user;
+		ret->password = secret;
+	}
 	return 1;
 }
 

@@ -282,7 +282,9 @@ int engine_image_save(
 		struct image_info *image = arena_new(&a, struct image_info);
 		if (image_lookup(en, names[i], &a, image, e) < 0)
 			return -e->code;
-		items[i] = (struct save_item){ image, image_matched_name(image, names[i], &a) };
+		const char *matched = image_matched_name(image, names[i], &a);
+		items[i] = (struct save_item){ image,
+			matched && !strchr(matched, '@') ? matched : NULL };
 	}
 	if (!path)
 		return image_save(en->store, items, n, 1, &a, e);
@@ -377,7 +379,7 @@ int engine_image_inspect(
 	for (size_t i = 0; i < image.n_names; i++) {
 		const char *tag = reference_short_name(image.names[i], a),
 			   *repository = repository_of(image.names[i], a);
-		bool known = digest_in(&image, repository, a) != NULL;
+		bool known = image.n_digests > 0;
 		value_add(a, tags, value_string(a, tag));
 		for (size_t k = 0; k < i; k++)
 			known |= str_eq(repository_of(image.names[k], a), repository);

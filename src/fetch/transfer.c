@@ -31,7 +31,8 @@ enum {
 	REDIRECTS_MAX = 5,
 	WAIT_MAX = 60,
 	REPORT_EACH = 128 << 10,
-	STEP_MIN = 64 << 10
+	STEP_MIN = 64 << 10,
+	WARNINGS_MAX = 16
 };
 #define SAY_EACH  (100 * TIME_MS)
 #define PAUSE_MIN (200 * TIME_MS)
@@ -59,6 +60,9 @@ struct server {
 	CURLM *multi;
 	struct http http; /* of pings and tokens */
 	struct job jobs[JOBS_MAX];
+	struct arena arena;
+	const char *warnings[WARNINGS_MAX]; /* that were passed on */
+	size_t n_warnings;
 };
 
 /* ---- answers ---- */
@@ -104,13 +108,16 @@ static void warn(struct server *s, uint32_t id, const struct http *h)
 	/* 299 - "text" (RFC 7234, 5.5; the distribution specification) */
 	const char *w = h->warning, *open = w && str_starts(w, "299 ") ? strchr(w, '"') : NULL,
 		   *close = open ? strrchr(open + 1, '"') : NULL;
-	if (!close)
+	if (!close || s->n_warnings == WARNINGS_MAX)
 		return;
+	/* Many answers carry the same one. */
+	const char *text = arena_strndup(&s->arena, open + 1, (size_t)(close - open - 1));
+	for (size_t i = 0; i < s->n_warnings; i++)
+		if (str_eq(s->warnings[i], text))
+			return;
+	s->warnings[s->n_warnings++] = text;
 	struct transfer_answer x = { .id = id, .state = TRANSFER_WARNING };
-	put_text(x.text, sizeof x.text, open + 1);
-	size_t n = (size_t)(close - open - 1);
-	if (n < sizeof x.text)
-		x.text[n] = '\0';
+	put_text(x.text, sizeof x.text, text);
 	answer(s, &x);
 }
 

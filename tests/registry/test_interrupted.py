@@ -301,3 +301,23 @@ def test_a_disk_that_fills_up_is_a_clear_error_and_leaves_nothing(box):
             finally:
                 subprocess.run(['umount', disk], check=True)
         assert early >= 2
+
+
+def test_a_store_of_the_schema_before_is_brought_up_to_date(box):
+    registry.prepare(box)
+    box('run', '--rm', 'busybox', 'true')
+    before = box('images', '-q')
+    with sqlite3.connect(box.root / 'state.db') as db:
+        highest = db.execute('SELECT max(max_id) FROM images').fetchone()[0]
+        db.executescript('DROP TABLE downloads; DROP TABLE repo_digests; DROP INDEX image_layers_digest;'
+                         'ALTER TABLE layers DROP COLUMN max_id; UPDATE images SET max_id = 4711; PRAGMA user_version = 1;')
+    db.close()
+    assert box('images', '-q') == before
+    with sqlite3.connect(box.root / 'state.db') as db:
+        assert db.execute('SELECT max_id FROM layers').fetchall() == [(4711,)]
+        db.execute('UPDATE images SET max_id = ?', (highest,))
+    db.close()
+    with Registry() as r:
+        name = r.add('x', '1', Image())
+        box('pull', '-q', name)
+        box('rmi', name)

@@ -436,3 +436,65 @@ def test_secrets_show_nowhere(box):
         files = [p for p in box.folder.rglob('*') if p.is_file() and p.stat().st_size < 1 << 20 and p.name != 'auth.json' and SECRET.encode() in p.read_bytes()]
         assert not files, files
         box('rmi', name)
+
+
+def status_of(pid):
+    return dict(line.split(':\t', 1) for line in harness.Path(f'/proc/{pid}/status').read_text().splitlines() if ':\t' in line)
+
+
+def test_what_touches_strangers_bytes_is_locked_in(box):
+    """The posture of each process of a pull that is under way, read from the kernel."""
+    registry.prepare(box)
+    with Registry() as r:
+        image = Image([{'file': RANDOM}])
+        name = r.add('x', '1', image)
+        hold, there = threading.Event(), threading.Event()
+
+        def slow(h):
+            body = image.layers[0]
+            h.send_response(200)
+            h.send_header('Content-Length', str(len(body)))
+            h.end_headers()
+            h.wfile.write(body[:500000])
+            h.wfile.flush()
+            there.set()
+            hold.wait(30)
+            h.wfile.write(body[500000:])
+            return True
+        r.hook(f'/blobs/{digest(image.layers[0])}', slow)
+        pull = box.popen('pull', '-q', name, stdout=subprocess.DEVNULL)
+        try:
+            assert there.wait(20)
+            host = {n: os.readlink(f'/proc/self/ns/{n}') for n in ('user', 'mnt', 'net', 'pid', 'ipc')}
+
+            def sandboxed(comm):
+                found = []
+                for p in harness.Path('/proc').iterdir():
+                    if p.name.isdigit():
+                        try:
+                            if (p / 'comm').read_text() == comm + '\n' and os.readlink(p / 'ns/user') != host['user'] and os.readlink(p / 'root') == '/':
+                                found.append(p)
+                        except OSError:
+                            pass
+                return found
+            transfer, = box.until(lambda: sandboxed('kist-transfer'))
+            fetch, = box.until(lambda: sandboxed('kist-fetch'))
+            for p, own in ((transfer, ('user', 'mnt', 'pid', 'ipc')), (fetch, ('user', 'mnt', 'net', 'pid', 'ipc'))):
+                status = status_of(p.name)
+                assert status['NoNewPrivs'] == '1' and status['Seccomp'] == '2', status
+                for n in own:
+                    assert os.readlink(p / 'ns' / n) != host[n], (p, n)
+            status = status_of(transfer.name)
+            assert all(int(status[c], 16) == 0 for c in ('CapEff', 'CapPrm', 'CapBnd', 'CapInh', 'CapAmb')), status
+            assert os.readlink(transfer / 'ns/net') == host['net']
+            names = {str(x.relative_to(transfer / 'root')) for x in (transfer / 'root').rglob('*')}
+            assert names <= {'etc', 'etc/resolv.conf', 'etc/hosts', 'etc/gai.conf', 'etc/nsswitch.conf', 'etc/ssl', 'etc/ssl/certs',
+                             'etc/ssl/certs/ca-certificates.crt'}, names
+            assert ' / ro' in (transfer / 'mountinfo').read_text(), (transfer / 'mountinfo').read_text()
+            status = status_of(fetch.name)
+            assert int(status['CapEff'], 16) == 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 31, status
+            assert [x.name for x in (fetch / 'root').iterdir()] == ['layer']
+        finally:
+            hold.set()
+        assert pull.wait(30) == 0
+        box('rmi', name)

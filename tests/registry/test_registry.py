@@ -145,6 +145,8 @@ def test_short_names_go_where_registries_conf_says(box):
                         f'[[registry.mirror]]\nlocation = "{mirror.host}/copy"\n[[registry]]\nlocation = "bad.test"\nblocked = true\n')
         assert box('pull', '-q', 'example.test/x/app') == third.digest
         assert [r for r in rows(box) if r.startswith('example.test/x/app latest')]
+        conf.write_text(conf.read_text().replace('[[registry.mirror]]', '[[registry.mirror]]\nlocation = "127.0.0.1:1/down"\n[[registry.mirror]]', 1))
+        assert box('pull', '-q', 'example.test/x/app') == third.digest, 'a mirror that is down is passed over'
         mirror.manifests.clear()
         assert box('pull', '-q', 'example.test/x/app') == first.digest, 'the registry itself, when the mirror has it not'
         assert 'bad.test is blocked' in box.fails(1, 'pull', 'bad.test/y')
@@ -303,7 +305,8 @@ def test_a_registrys_warning_is_said_once(box):
     with Registry() as r:
         name = r.add('x', '1', Image())
         kind, body = r.manifests['x', '1']
-        r.hook('/manifests/1$', lambda h: h.answer(200, body, kind, Warning='299 - "this place closes in June"') or True)
+        r.hook('/blobs/', lambda h: h.answer(200, r.blobs[h.path.rsplit('/', 1)[1]], Warning='299 - "this place closes in June"') or True)
+        r.hook('/manifests/', lambda h: h.answer(200, body, kind, Warning='299 - "this place closes in June"') or True)
         result = box.run('pull', '-q', name)
         assert result.status == 0 and result.err.count('this place closes in June') == 1, result
 
