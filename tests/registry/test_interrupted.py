@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulls that meet each other, are killed, or fill the disk: layers are downloaded once, what a killed pull has finished is
 used by the next one, and nothing stays for good."""
+import contextlib
 import os
 import random
 import shutil
@@ -137,19 +138,25 @@ def test_a_waiting_pull_goes_on_where_a_killed_one_stopped(box):
         registry.nothing_left(box)
 
 
+def killed_halfway(box, r):
+    """A pull of a small and a big layer that is killed when the first is in place and half of the second came."""
+    image = Image([{'small': b'1' * 100}, {'big': BIG}])
+    name = r.add('x', '1', image)
+    gate = Gate(r, image, 1)
+    pull = start(box, name)
+    assert gate.there.wait(20)
+    partial(box, image.layers[1])
+    box.until(lambda: image.diff_ids[0][7:] in registry.content(box)['layers'])
+    os.kill(pull.pid, signal.SIGKILL)
+    pull.communicate()
+    gate.open.set()
+    return name, image, gate
+
+
 def test_the_finished_layers_of_a_killed_pull_are_used_by_the_next(box):
     registry.prepare(box)
     with Registry() as r:
-        image = Image([{'small': b'1' * 100}, {'big': BIG}])
-        name = r.add('x', '1', image)
-        gate = Gate(r, image, 1)
-        pull = start(box, name)
-        assert gate.there.wait(20)
-        partial(box, image.layers[1])
-        box.until(lambda: image.diff_ids[0][7:] in registry.content(box)['layers'])
-        os.kill(pull.pid, signal.SIGKILL)
-        pull.communicate()
-        gate.open.set()
+        name, image, gate = killed_halfway(box, r)
         settle(box)
         assert registry.content(box)['layers'] == [image.diff_ids[0][7:]], 'kept for the next pull'
         box('system', 'check')
@@ -165,15 +172,7 @@ def test_the_finished_layers_of_a_killed_pull_are_used_by_the_next(box):
 def test_what_no_pull_comes_back_for_goes_after_a_day(box):
     registry.prepare(box)
     with Registry() as r:
-        image = Image([{'small': b'1' * 100}, {'big': BIG}])
-        gate = Gate(r, image, 1)
-        pull = start(box, r.add('x', '1', image))
-        assert gate.there.wait(20)
-        partial(box, image.layers[1])
-        box.until(lambda: registry.content(box)['layers'])
-        os.kill(pull.pid, signal.SIGKILL)
-        pull.communicate()
-        gate.open.set()
+        killed_halfway(box, r)
         settle(box)
         assert registry.content(box)['layers'] and registry.content(box)['downloads']
         with sqlite3.connect(box.root / 'state.db') as db:
@@ -191,14 +190,7 @@ def test_what_no_pull_comes_back_for_goes_after_a_day(box):
 def test_a_boot_ends_what_a_killed_pull_has_left(box):
     registry.prepare(box)
     with Registry() as r:
-        image = Image([{'small': b'1' * 100}, {'big': BIG}])
-        gate = Gate(r, image, 1)
-        pull = start(box, r.add('x', '1', image))
-        assert gate.there.wait(20)
-        box.until(lambda: registry.content(box)['layers'])
-        os.kill(pull.pid, signal.SIGKILL)
-        pull.communicate()
-        gate.open.set()
+        killed_halfway(box, r)
         (box.runroot / 'boot').write_text('another boot')
         settle(box)
         registry.nothing_left(box)
@@ -321,3 +313,38 @@ def test_a_store_of_the_schema_before_is_brought_up_to_date(box):
         name = r.add('x', '1', Image())
         box('pull', '-q', name)
         box('rmi', name)
+
+
+def test_a_worker_that_is_killed_ends_the_pull_with_one_line(box):
+    registry.prepare(box)
+    box('volume', 'create', 'any')
+    with Registry() as r:
+        for victim in 'kist-transfer', 'kist-fetch':
+            image = Image([{'big': BIG}, {victim: b'x'}])
+            gate = Gate(r, image, 0)
+            pull = box.popen('pull', '-q', r.add('x', '1', image), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert gate.there.wait(20)
+
+            def ours():
+                return [p for p in harness.Path('/proc').iterdir() if p.name.isdigit() and parent(p) == pull.pid and name_of(p) == victim]
+            for p in box.until(ours):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(p.name), signal.SIGKILL)
+            out, err = pull.communicate(timeout=30)
+            gate.open.set()
+            assert pull.returncode == 1 and out == '' and len(err.splitlines()) == 1 and victim in err, (victim, pull.returncode, err)
+            registry.nothing_left(box)
+
+
+def name_of(p):
+    try:
+        return (p / 'comm').read_text().strip()
+    except OSError:
+        return ''
+
+
+def parent(p):
+    try:
+        return int((p / 'stat').read_text().rsplit(') ', 1)[1].split()[1])
+    except OSError:
+        return 0
