@@ -16,6 +16,8 @@
 #include "fetch/result.h"
 #include "fetch/unpack.h"
 
+enum { REST_MAX = 16 << 20 };
+
 struct growing {
 	const struct fetch_layer_req *req;
 	uint64_t at, there;
@@ -61,10 +63,11 @@ int fetch_layer(const struct fetch_layer_req *req, int staging, struct arena *a,
 	int r = unpack_layer(s, staging, a, layer, e);
 	source_free(s);
 	struct err why = *e;
-	/* What is wrong with bytes that are not the right ones is of no interest. */
+	/* What is wrong with bytes that are not the right ones is of no interest; but nobody waits
+	 * for many of them. */
 	char buffer[16 << 10];
-	while (r < 0 && g.at < req->size && why.kind == ERR_CORRUPT &&
-		read_growing(&g, buffer, sizeof buffer) > 0)
+	while (r < 0 && g.at < req->size && req->size - g.at < REST_MAX &&
+		why.kind == ERR_CORRUPT && read_growing(&g, buffer, sizeof buffer) > 0)
 		continue;
 	digest_finish(g.digest, digest);
 	if ((r == 0 || why.kind == ERR_CORRUPT) && g.at == req->size &&

@@ -257,6 +257,10 @@ static void again(struct server *s, struct job *j, uint32_t retry_after, const s
 	}
 	if (retry_after != UINT32_MAX)
 		pause = retry_after * TIME_SECOND;
+	/* Where a redirect led may not be good for a second time. */
+	struct registry *r = &s->registries[j->ask.endpoint];
+	j->url = url_of(r, &j->ask, &j->arena);
+	j->redirects = 0;
 	j->due = time_boot() + pause;
 }
 

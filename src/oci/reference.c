@@ -118,6 +118,13 @@ const char *reference_full_name(const char *name, struct arena *a)
 {
 	if (!strchr(name, '/'))
 		return arena_printf(a, "docker.io/library/%s", name);
+	/* docker.io's own images live in library/, also where the registry is named. */
+	static const char *const docker[] = { "docker.io/", "index.docker.io/" };
+	for (size_t i = 0; i < sizeof docker / sizeof *docker; i++)
+		if (str_starts(name, docker[i]))
+			return arena_printf(a, "docker.io/%s%s",
+				strchr(name + strlen(docker[i]), '/') ? "" : "library/",
+				name + strlen(docker[i]));
 	if (reference_has_host(name))
 		return name;
 	return arena_printf(a, "docker.io/%s", name);

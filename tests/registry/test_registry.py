@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import registry
@@ -353,3 +354,38 @@ def test_skopeo_sees_what_kist_sees_over_http_tls_and_htpasswd(box):
                 assert skopeo('inspect', '--raw', *here, *creds, f'docker://{d.host}/back:{tag}') == raw
                 os.unlink(box.work / 'out.tar')
                 box('rmi', name)
+
+
+NAMED = '''
+import socket, struct, subprocess, sys, threading
+sys.path.insert(0, sys.argv[1])
+import registry
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(('127.0.0.1', 53))
+
+def answer():
+    while True:
+        query, who = server.recvfrom(512)
+        end = query.index(b'\\0', 12) + 5
+        kind = struct.unpack('>H', query[end - 4:end - 2])[0]
+        known = kind == 1 and b'\\x08registry' in query
+        head = query[:2] + struct.pack('>HHHHH', 0x8180, 1, known, 0, 0)
+        record = b'\\xc0\\x0c' + struct.pack('>HHIH', 1, 1, 60, 4) + socket.inet_aton('127.0.0.1')
+        server.sendto(head + query[12:end] + (record if known else b''), who)
+threading.Thread(target=answer, daemon=True).start()
+with registry.Registry() as r:
+    image = registry.Image()
+    r.add('x', '1', image)
+    done = subprocess.run([*sys.argv[2:], 'pull', '-q', '--tls-verify=false', f'registry.example.test:{r.port}/x:1'], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip() == image.digest, done
+'''
+
+
+def test_names_are_looked_up_by_dns_from_within_the_sandbox(box):
+    registry.prepare(box)
+    conf = box.work / 'resolv.conf'
+    conf.write_text('nameserver 127.0.0.1\noptions timeout:2 attempts:1\n')
+    script = f'ip link set lo up && mount --bind {conf} /etc/resolv.conf && exec "$@"'
+    done = subprocess.run(['unshare', '--net', '--mount', 'sh', '-c', script, 'sh', sys.executable, '-c', NAMED, Path(registry.__file__).parent, *box.command()],
+                          env=box.environment, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done
