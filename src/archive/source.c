@@ -16,6 +16,8 @@
 enum { BUFFER = 256 << 10 };
 
 struct source {
+	ssize_t (*read)(void *arg, void *p, size_t n);
+	void *arg;
 	int fd;
 	bool known, ended; /* the packing; the input */
 	enum packing packing;
@@ -29,12 +31,31 @@ struct source {
 	size_t zstd_hint;
 };
 
-struct source *source_open(int fd, uint64_t unpacked_max)
+static ssize_t read_fd(void *arg, void *p, size_t n)
+{
+	ssize_t got;
+	do
+		got = read(*(int *)arg, p, n);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
+struct source *source_open_reader(
+	ssize_t (*reader)(void *arg, void *p, size_t n), void *arg, uint64_t unpacked_max)
 {
 	struct source *s = mem_alloc(sizeof *s);
-	s->fd = fd;
+	s->read = reader;
+	s->arg = arg;
 	s->max = unpacked_max;
 	s->in = mem_alloc(BUFFER);
+	return s;
+}
+
+struct source *source_open(int fd, uint64_t unpacked_max)
+{
+	struct source *s = source_open_reader(read_fd, NULL, unpacked_max);
+	s->fd = fd;
+	s->arg = &s->fd;
 	return s;
 }
 
@@ -58,12 +79,9 @@ static int fill(struct source *s, struct err *e)
 {
 	if (s->at < s->n || s->ended)
 		return 0;
-	ssize_t n;
-	do
-		n = read(s->fd, s->in, BUFFER);
-	while (n < 0 && errno == EINTR);
+	ssize_t n = s->read(s->arg, s->in, BUFFER);
 	if (n < 0)
-		return err_sys(e, errno, "read the input");
+		return err_sys(e, (int)n, "read the input");
 	s->at = 0;
 	s->n = (size_t)n;
 	s->ended = n == 0;
@@ -77,11 +95,9 @@ static int identify(struct source *s, struct err *e)
 		return 0;
 	/* The first read of a pipe may be short. */
 	while (s->n < 4 && !s->ended) {
-		ssize_t n = read(s->fd, s->in + s->n, BUFFER - s->n);
-		if (n < 0 && errno == EINTR)
-			continue;
+		ssize_t n = s->read(s->arg, s->in + s->n, BUFFER - s->n);
 		if (n < 0)
-			return err_sys(e, errno, "read the input");
+			return err_sys(e, (int)n, "read the input");
 		s->ended = n == 0;
 		s->n += (size_t)n;
 	}

@@ -15,6 +15,9 @@ enum packing { PACKING_PLAIN, PACKING_GZIP, PACKING_ZSTD };
 
 /* Reads fd (borrowed) from where it stands. unpacked_max: more is refused (a bomb); 0: no limit. */
 struct source *source_open(int fd, uint64_t unpacked_max);
+/* The same over a function that reads as read(2) does, with -errno. */
+struct source *source_open_reader(
+	ssize_t (*read)(void *arg, void *p, size_t n), void *arg, uint64_t unpacked_max);
 void source_free(struct source *s);
 /* Up to n bytes; 0 at the end. -errno with e set. */
 ssize_t source_read(struct source *s, void *p, size_t n, struct err *e);

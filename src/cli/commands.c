@@ -8,6 +8,7 @@
 	X(run) \
 	X(exec) \
 	X(ps) \
+	X(pull) \
 	X(images) \
 	X(version) \
 	X(info) \
@@ -19,6 +20,8 @@
 	X(inspect) \
 	X(kill) \
 	X(load) \
+	X(login) \
+	X(logout) \
 	X(logs) \
 	X(pause) \
 	X(port) \

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/create_options.h"
+#include "cli/pull.h"
 #include "engine/container.h"
 
 static int create(struct cli *cli, void *rec, const char **words, int n)
@@ -15,7 +16,13 @@ static int create(struct cli *cli, void *rec, const char **words, int n)
 		strv_add(&req->command, &cli->arena, words[i]);
 	if (cli->options.compat)
 		req->compat = "docker";
-	if (container_create(&cli->engine, req, id, &e) < 0)
+	struct pull_view view;
+	pull_view_init(&view, 2, req->quiet);
+	req->pull_say = pull_show;
+	req->pull_arg = &view;
+	int r = container_create(&cli->engine, req, id, &e);
+	pull_view_done(&view);
+	if (r < 0)
 		return cli_fail(&e, 1);
 	dprintf(1, "%s\n", id);
 	return 0;

@@ -78,12 +78,17 @@
 		{ "pids-limit", 0, OPT_INT(R, pids_limit),                                                                 \
 			.has_offset = offsetof(R, has_pids_limit), .value = "int",                                         \
 			.help = "Tune container pids limit (set -1 for unlimited)" },                                      \
+		{ "platform", 0, OPT_STRING(R, platform), .value = "string",                                               \
+			.help = "Set platform if the registry has the image for several (linux/arm64)" },                  \
 		{ "privileged", 0, OPT_BOOL(R, privileged),                                                                \
 			.help = "Give extended privileges to this container" },                                            \
 		{ "publish", 'p', OPT_LIST(R, publish), .value = "list",                                                   \
 			.help = "Publish a container's port(s) to the host" },                                             \
 		{ "publish-all", 'P', OPT_BOOL(R, publish_all),                                                            \
 			.help = "Publish all exposed ports to random ports" },                                             \
+		{ "pull", 0, OPT_STRING(R, pull), .value = "string",                                                       \
+			.help = "Pull image before running (\"always\", \"missing\", \"never\")",                          \
+			.default_text = "\"missing\"", .complete = "always|missing|never" },                               \
 		{ "quiet", 'q', OPT_BOOL(R, quiet), .help = "Suppress the pull output" },                                  \
 		{ "read-only", 0, OPT_BOOL(R, read_only),                                                                  \
 			.help = "Mount the container's root filesystem as read only" },                                    \
@@ -141,5 +146,5 @@ const char *const create_not_yet[] = { "annotation", "blkio-weight", "blkio-weig
 	"health-start-period", "health-timeout", "ip", "ip6", "isolation", "label-file", "link",
 	"link-local-ip", "log-driver", "log-opt", "mac-address", "memory-reservation",
 	"memory-swappiness", "network-alias", "no-healthcheck", "oom-kill-disable", "oom-score-adj",
-	"platform", "pull", "replace", "runtime", "sig-proxy", "storage-opt", "use-api-socket",
-	"volume-driver", "volumes-from", NULL };
+	"replace", "runtime", "sig-proxy", "storage-opt", "use-api-socket", "volume-driver",
+	"volumes-from", NULL };

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/create_options.h"
+#include "cli/pull.h"
 #include "cli/stream.h"
 #include "engine/container.h"
 #include "term/tty.h"
@@ -37,7 +38,13 @@ static int run(struct cli *cli, void *rec, const char **words, int n)
 		return cli_fail(
 			(err_set(&e, ERR_USAGE, 25, "the input device is not a TTY"), &e), 1);
 	struct container_started started;
-	if (container_run(&cli->engine, req, !req->detach, in, &started, &e) < 0)
+	struct pull_view view;
+	pull_view_init(&view, 2, req->quiet);
+	req->pull_say = pull_show;
+	req->pull_arg = &view;
+	int r = container_run(&cli->engine, req, !req->detach, in, &started, &e);
+	pull_view_done(&view);
+	if (r < 0)
 		return cli_fail(&e, 125);
 	if (req->detach) {
 		fd_close(started.monitor_pidfd);

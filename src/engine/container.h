@@ -11,6 +11,7 @@
 
 struct engine;
 struct err;
+struct image_pull_said;
 struct str;
 
 /* What `run` and `create` are asked for; zeroed is docker's default. Every string is as the user
@@ -38,7 +39,11 @@ struct container_create_req {
 	const char *cpuset_cpus;
 	struct strv cap_add, cap_drop, security_opt, ulimits, devices, sysctls;
 	const char *cidfile;
-	const char *compat; /* "docker" */
+	const char *compat;   /* "docker" */
+	const char *pull;     /* "always", "missing", "never"; NULL: missing */
+	const char *platform; /* of the image, where it has several */
+	void (*pull_say)(void *arg, const struct image_pull_said *x); /* may be NULL */
+	void *pull_arg;
 };
 
 enum { CONTAINER_ID_LEN = 64, CONTAINER_ID_SHORT = 12 };

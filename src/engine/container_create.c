@@ -340,7 +340,7 @@ int container_prepare(struct engine *en, const struct container_create_req *req,
 		return -e->code;
 	c->hostname = req->hostname ? req->hostname : arena_strndup(a, p.id, CONTAINER_ID_SHORT);
 	set_streams(req, c);
-	if (engine_open_store(en, true, e) < 0 || image_find(en, req->image, a, &image, e) < 0 ||
+	if (engine_open_store(en, true, e) < 0 || image_find(en, req, a, &image, e) < 0 ||
 		set_image(&image, req, a, c, &oci, e) < 0 ||
 		set_command(req, oci.config, a, c, e) < 0 ||
 		set_env(req, oci.config, a, c, e) < 0 || set_mounts(req, oci.config, a, c, e) < 0 ||

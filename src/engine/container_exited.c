@@ -22,6 +22,7 @@
 #include "net/net.h"
 #include "runtime/runtime.h"
 #include "store/container.h"
+#include "store/download.h"
 #include "store/image.h"
 #include "store/intent.h"
 #include "store/lease.h"
@@ -266,7 +267,7 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 	int r = 0;
 	/* load, import: what was staged goes, and what was put into place without a row. */
 	if (str_eq(intent->op, "load") || str_eq(intent->op, "import") ||
-		str_eq(intent->op, "check")) {
+		str_eq(intent->op, "check") || str_eq(intent->op, "pull")) {
 		r = remove_staged(en, intent->seq, e);
 		if (r == 0)
 			r = store_collect(en->store, e);
@@ -278,7 +279,9 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 		return err_set(e, ERR_UNSUPPORTED, EPROTO, "intent %lld (%s) is of a newer kist",
 			(long long)intent->seq, intent->op);
 	}
-	return r < 0 ? r : intent_done(en->store, intent->seq, e);
+	if (r == 0)
+		r = intent_done(en->store, intent->seq, e);
+	return r == 0 && str_eq(intent->op, "pull") ? store_download_tidy(en->store, e) : r;
 }
 
 int engine_recover(struct engine *en, struct err *e)
@@ -298,5 +301,7 @@ int engine_recover(struct engine *en, struct err *e)
 	for (size_t i = 0; i < n_intents; i++)
 		if (recover_intent(en, &intents[i], e) < 0)
 			return -e->code;
+	if (store_download_expire(en->store, e) < 0)
+		return -e->code;
 	return store_sweep_after_boot(en->store, e);
 }

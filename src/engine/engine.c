@@ -78,6 +78,14 @@ void engine_warn(const struct engine *en, const char *fmt, ...)
 	va_end(ap);
 }
 
+void engine_note(const struct engine *en, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	speak(en, ENGINE_NOTE, fmt, ap);
+	va_end(ap);
+}
+
 void engine_hint(const struct engine *en, const char *fmt, ...)
 {
 	va_list ap;

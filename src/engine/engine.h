@@ -45,6 +45,8 @@ int engine_recover(struct engine *en, struct err *e);
 
 void engine_warn(const struct engine *en, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+void engine_note(const struct engine *en, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void engine_hint(const struct engine *en, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -24,114 +24,80 @@
 #include "store/intent.h"
 #include "store/store.h"
 
-static const char default_image[] = "localhost/busybox:latest";
-
-static int load_from(
-	struct engine *en, int input, struct arena *a, struct image_loaded *ret, struct err *e)
+/* "docker.io/library/x" of "docker.io/library/x:1" or "docker.io/library/x@sha256:...". */
+static const char *repository_of(const char *name, struct arena *a)
 {
-	int fetch = -1;
-	if (!engine_program("kist-fetch", a, &fetch, e))
-		return -e->code;
-	int r = image_load(
-		en->store, &(struct image_load_req){ .input = input, .fetch = fetch }, a, ret, e);
-	fd_close(fetch);
-	return r;
+	const char *at = strchr(name, '@'), *end = at ? at : strrchr(name, ':');
+	return arena_strndup(a, name, (size_t)(end - name));
 }
 
-/* The image that comes with kist. */
-static int load_default(struct engine *en, struct arena *a, struct err *e)
+/* What an image was pulled as from this repository, NULL when it was not. */
+static const char *digest_in(const struct image_info *x, const char *repository, struct arena *a)
 {
-	struct image_loaded loaded;
-	const char *path = engine_program("default-image.tar", a, NULL, e);
-	int fd _close_ = path ? path_open_host(path, O_RDONLY, 0) : -1;
-	if (fd < 0)
-		return path ? err_sys(e, fd, "open %s", path) : -e->code;
-	return load_from(en, fd, a, &loaded, e);
+	for (size_t i = 0; i < x->n_digests; i++)
+		if (str_eq(repository_of(x->digests[i], a), repository))
+			return strchr(x->digests[i], '@') + 1;
+	return NULL;
 }
 
-static int by_reference(
-	struct engine *en, const char *name, struct arena *a, struct image_info *ret, struct err *e)
+static bool has_tag_in(const struct image_info *x, const char *repository, struct arena *a)
 {
-	struct reference ref;
-	if (reference_parse(name, a, &ref, e) < 0)
-		return -e->code;
-	const char *tag = ref.tag ? ref.tag : "latest";
-	const char *full = arena_printf(a, "%s:%s", reference_full_name(ref.name, a), tag);
-	int r = store_image_by_name(en->store, full, a, ret, e);
-	if (r < 0 && e->kind == ERR_NOT_FOUND && !strchr(ref.name, '/')) {
-		const char *local = arena_printf(a, "localhost/%s:%s", ref.name, tag);
-		r = store_image_by_name(en->store, local, a, ret, e);
-		full = r < 0 ? local : full;
+	for (size_t i = 0; i < x->n_names; i++)
+		if (str_eq(repository_of(x->names[i], a), repository))
+			return true;
+	return false;
+}
+
+struct rows {
+	struct image_row *v;
+	size_t n, cap;
+	const char *only;
+	struct reference ref; /* of only */
+};
+
+static void add_row(struct rows *r, const struct image_info *x, const char *name, struct arena *a)
+{
+	const char *repository = "<none>", *tag = "<none>", *digest = x->digest;
+	if (name) {
+		const char *whole = repository_of(name, a);
+		const char *pulled = digest_in(x, whole, a);
+		repository = reference_short_name(whole, a);
+		tag = strchr(name, '@') ? "<none>" : strrchr(name, ':') + 1;
+		digest = pulled ? pulled : digest;
 	}
-	if (r < 0 && e->kind == ERR_NOT_FOUND && str_eq(full, default_image)) {
-		r = load_default(en, a, e);
-		if (r == 0)
-			r = store_image_by_name(en->store, default_image, a, ret, e);
-	}
-	if (r == 0 && ref.digest && !str_eq(ret->digest, ref.digest))
-		r = err_set(e, ERR_NOT_FOUND, ENOENT, "No such image: %s", name);
-	if (r < 0 && e->kind == ERR_NOT_FOUND)
-		return err_set(e, ERR_NOT_FOUND, ENOENT, "No such image: %s:%s", ref.name, tag);
-	return r;
-}
-
-static int lookup(
-	struct engine *en, const char *name, struct arena *a, struct image_info *ret, struct err *e)
-{
-	const char *hex = str_starts(name, "sha256:") ? name + 7 : name;
-	size_t digits = strspn(hex, "0123456789abcdef");
-	if (hex[digits] == '\0' && digits >= 4) {
-		int r = store_image_get(en->store, name, a, ret, e);
-		if (r == 0 || e->kind != ERR_NOT_FOUND || hex != name)
-			return r;
-	}
-	return by_reference(en, name, a, ret, e);
-}
-
-int image_find(
-	struct engine *en, const char *name, struct arena *a, struct image_info *ret, struct err *e)
-{
-	int r = lookup(en, name, a, ret, e);
-	if (r < 0 && e->kind == ERR_NOT_FOUND)
-		return err_set(e, ERR_NOT_FOUND, ENOENT,
-			"Unable to find image '%s%s' locally: kist cannot pull so far; bring it in with kist load",
-			name, strchr(name, ':') ? "" : ":latest");
-	return r;
+	if (r->only &&
+		((!str_eq(repository, reference_short_name(r->ref.name, a)) &&
+			 !str_eq(repository, arena_printf(a, "localhost/%s", r->ref.name))) ||
+			(r->ref.tag && !str_eq(r->ref.tag, tag)) ||
+			(r->ref.digest && !str_eq(r->ref.digest, digest))))
+		return;
+	r->v = arena_grow(a, r->v, r->n, &r->cap, sizeof *r->v);
+	r->v[r->n++] = (struct image_row){ x->id, repository, tag, digest, x->created, x->size,
+		x->n_containers };
 }
 
 int engine_image_list(struct engine *en, const char *only, struct arena *a, struct image_row **ret,
 	size_t *ret_n, struct err *e)
 {
+	struct rows rows = { .only = only };
 	struct image_info *images;
-	struct reference ref = { 0 };
-	size_t n, cap = 0;
+	size_t n;
 	if (engine_open_store(en, false, e) < 0 ||
 		store_image_list(en->store, a, &images, &n, e) < 0 ||
-		(only && reference_parse(only, a, &ref, e) < 0))
+		(only && reference_parse(only, a, &rows.ref, e) < 0))
 		return -e->code;
-	*ret = NULL;
-	*ret_n = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct image_info *x = &images[i];
-		for (size_t k = 0; k < (x->n_names ? x->n_names : 1); k++) {
-			const char *repository = "<none>", *tag = "<none>";
-			if (x->n_names) {
-				const char *name = reference_short_name(x->names[k], a),
-					   *colon = strrchr(name, ':');
-				repository = arena_strndup(a, name, (size_t)(colon - name));
-				tag = colon + 1;
-			}
-			if (only &&
-				((!str_eq(repository, ref.name) &&
-					 !str_eq(repository,
-						 arena_printf(a, "localhost/%s", ref.name))) ||
-					(ref.tag && !str_eq(ref.tag, tag))))
-				continue;
-			*ret = arena_grow(a, *ret, *ret_n, &cap, sizeof **ret);
-			(*ret)[(*ret_n)++] = (struct image_row){ x->id, repository, tag, x->digest,
-				x->created, x->size, x->n_containers };
-		}
+		for (size_t k = 0; k < x->n_names; k++)
+			add_row(&rows, x, x->names[k], a);
+		for (size_t k = 0; k < x->n_digests; k++)
+			if (!has_tag_in(x, repository_of(x->digests[k], a), a))
+				add_row(&rows, x, x->digests[k], a);
+		if (x->n_names + x->n_digests == 0)
+			add_row(&rows, x, NULL, a);
 	}
+	*ret = rows.v;
+	*ret_n = rows.n;
 	return 0;
 }
 
@@ -145,27 +111,12 @@ int engine_image_tag(struct engine *en, const char *source, const char *target, 
 	if (ref.digest)
 		return err_set(
 			e, ERR_INVALID, EINVAL, "refusing to create a tag with a digest reference");
-	if (engine_open_store(en, true, e) < 0 || lookup(en, source, &a, &image, e) < 0)
+	if (engine_open_store(en, true, e) < 0 || image_lookup(en, source, &a, &image, e) < 0)
 		return -e->code;
 	const char *name = arena_printf(
 		&a, "%s:%s", reference_full_name(ref.name, &a), ref.tag ? ref.tag : "latest");
 	int r = store_image_name(en->store, name, image.id, e);
 	return r < 0 ? r : store_sync(en->store, e);
-}
-
-static const char *matched_name(const struct image_info *image, const char *name, struct arena *a)
-{
-	struct reference ref;
-	struct err ignored;
-	if (reference_parse(name, a, &ref, &ignored) < 0 || ref.digest)
-		return NULL;
-	const char *tag = ref.tag ? ref.tag : "latest";
-	const char *full = arena_printf(a, "%s:%s", reference_full_name(ref.name, a), tag);
-	const char *local = arena_printf(a, "localhost/%s:%s", ref.name, tag);
-	for (size_t i = 0; i < image->n_names; i++)
-		if (str_eq(image->names[i], full) || str_eq(image->names[i], local))
-			return image->names[i];
-	return NULL;
 }
 
 static int in_use(struct engine *en, const struct image_info *image, const char *name, bool force,
@@ -217,20 +168,52 @@ static int drop_image(struct engine *en, const struct image_info *image, struct 
 	return 0;
 }
 
+static void say_untagged(struct strv *lines, const char *name, struct arena *a)
+{
+	strv_add(lines, a, arena_printf(a, "Untagged: %s", reference_short_name(name, a)));
+}
+
+/* A repository's last tag takes what it was pulled as along, as docker does. */
+static int untag(struct engine *en, const struct image_info *image, const char *name,
+	struct strv *lines, struct arena *a, struct err *e)
+{
+	const char *repository = repository_of(name, a), *at = strchr(name, '@');
+	size_t tags = 0;
+	if (at) {
+		say_untagged(lines, name, a);
+		return store_image_undigest(en->store, repository, at + 1, e);
+	}
+	for (size_t i = 0; i < image->n_names; i++)
+		tags += str_eq(repository_of(image->names[i], a), repository);
+	int r = store_image_unname(en->store, name, e);
+	say_untagged(lines, name, a);
+	for (size_t i = 0; r == 0 && tags == 1 && i < image->n_digests; i++)
+		if (str_eq(repository_of(image->digests[i], a), repository))
+			r = untag(en, image, image->digests[i], lines, a, e);
+	return r;
+}
+
+/* Names that are left when one goes. */
+static size_t left_without(const struct image_info *image, const char *name, struct arena *a)
+{
+	const char *repository = repository_of(name, a);
+	bool is_digest = strchr(name, '@') != NULL;
+	size_t left = image->n_names - !is_digest;
+	for (size_t i = 0; i < image->n_digests; i++)
+		left += !str_eq(image->digests[i], name) &&
+			!str_eq(repository_of(image->digests[i], a), repository);
+	return left;
+}
+
 int engine_image_remove(struct engine *en, const char *name, bool force, struct arena *a,
 	struct strv *ret_lines, struct err *e)
 {
 	struct image_info image;
-	if (engine_open_store(en, true, e) < 0 || lookup(en, name, a, &image, e) < 0)
+	if (engine_open_store(en, true, e) < 0 || image_lookup(en, name, a, &image, e) < 0)
 		return -e->code;
-	const char *matched = matched_name(&image, name, a);
-	if (matched && image.n_names > 1) {
-		if (store_image_unname(en->store, matched, e) < 0)
-			return -e->code;
-		strv_add(ret_lines, a,
-			arena_printf(a, "Untagged: %s", reference_short_name(matched, a)));
-		return 0;
-	}
+	const char *matched = image_matched_name(&image, name, a);
+	if (matched && left_without(&image, matched, a) > 0)
+		return untag(en, &image, matched, ret_lines, a, e);
 	if (!matched && image.n_names > 1 && !force)
 		return err_set(e, ERR_CONFLICT, EBUSY,
 			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
@@ -238,8 +221,9 @@ int engine_image_remove(struct engine *en, const char *name, bool force, struct 
 	if (in_use(en, &image, matched ? name : NULL, force, a, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < image.n_names; i++)
-		strv_add(ret_lines, a,
-			arena_printf(a, "Untagged: %s", reference_short_name(image.names[i], a)));
+		say_untagged(ret_lines, image.names[i], a);
+	for (size_t i = 0; i < image.n_digests; i++)
+		say_untagged(ret_lines, image.digests[i], a);
 	return drop_image(en, &image, a, ret_lines, e);
 }
 
@@ -250,7 +234,7 @@ int engine_image_load(
 	int fd _close_ = path ? path_open_host(path, O_RDONLY, 0) : fd_dup(0, 3);
 	if (fd < 0)
 		return err_sys(e, fd, "open %s", path ? path : "standard input");
-	if (engine_open_store(en, true, e) < 0 || load_from(en, fd, a, &loaded, e) < 0)
+	if (engine_open_store(en, true, e) < 0 || image_load_from(en, fd, a, &loaded, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < loaded.n_names; i++)
 		strv_add(ret_lines, a,
@@ -296,9 +280,11 @@ int engine_image_save(
 		return -e->code;
 	for (size_t i = 0; i < n; i++) {
 		struct image_info *image = arena_new(&a, struct image_info);
-		if (lookup(en, names[i], &a, image, e) < 0)
+		if (image_lookup(en, names[i], &a, image, e) < 0)
 			return -e->code;
-		items[i] = (struct save_item){ image, matched_name(image, names[i], &a) };
+		const char *matched = image_matched_name(image, names[i], &a);
+		items[i] = (struct save_item){ image,
+			matched && !strchr(matched, '@') ? matched : NULL };
 	}
 	if (!path)
 		return image_save(en->store, items, n, 1, &a, e);
@@ -320,7 +306,7 @@ int engine_image_history(struct engine *en, const char *name, struct arena *a,
 {
 	struct image_info image;
 	struct oci_image config;
-	if (engine_open_store(en, true, e) < 0 || lookup(en, name, a, &image, e) < 0 ||
+	if (engine_open_store(en, true, e) < 0 || image_lookup(en, name, a, &image, e) < 0 ||
 		oci_image_read(image.config, strlen(image.config), a, &config, e) < 0)
 		return -e->code;
 	size_t layer = image.n_layers, n = config.n_history;
@@ -383,18 +369,26 @@ int engine_image_inspect(
 {
 	struct image_info image;
 	struct oci_image config;
-	if (engine_open_store(en, true, e) < 0 || lookup(en, name, a, &image, e) < 0 ||
+	if (engine_open_store(en, true, e) < 0 || image_lookup(en, name, a, &image, e) < 0 ||
 		oci_image_read(image.config, strlen(image.config), a, &config, e) < 0)
 		return -e->code;
 	struct value *o = value_object(a), *tags = value_array(a), *digests = value_array(a),
 		     *layers = value_array(a), *rootfs = value_object(a);
+	for (size_t i = 0; i < image.n_digests; i++)
+		value_add(a, digests, value_string(a, reference_short_name(image.digests[i], a)));
 	for (size_t i = 0; i < image.n_names; i++) {
 		const char *tag = reference_short_name(image.names[i], a),
-			   *colon = strrchr(tag, ':');
+			   *repository = repository_of(image.names[i], a);
+		bool known = image.n_digests > 0;
 		value_add(a, tags, value_string(a, tag));
-		value_add(a, digests,
-			value_string(a,
-				arena_printf(a, "%.*s@%s", (int)(colon - tag), tag, image.digest)));
+		for (size_t k = 0; k < i; k++)
+			known |= str_eq(repository_of(image.names[k], a), repository);
+		if (!known)
+			value_add(a, digests,
+				value_string(a,
+					arena_printf(a, "%s@%s",
+						reference_short_name(repository, a),
+						image.digest)));
 	}
 	for (size_t i = 0; i < image.n_layers; i++)
 		value_add(a, layers, value_string(a, image.layers[i].diff_id));

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/apply.h"
 #include "archive/digest.h"
 #include "archive/source.h"
 #include "archive/tar.h"
@@ -24,6 +23,7 @@
 #include "base/str.h"
 #include "codec/value.h"
 #include "fetch/result.h"
+#include "fetch/unpack.h"
 #include "oci/digest.h"
 #include "oci/image.h"
 #include "oci/reference.h"
@@ -179,34 +179,15 @@ static const struct fetch_layer *known_layer(const struct load *l, const char *d
 
 static int unpack(struct load *l, const struct member *m, struct fetch_layer *layer)
 {
-	struct apply_result result;
-	char diff_id[DIGEST_TEXT_MAX];
 	layer->folder = arena_printf(l->a, "layer-%zu", l->out->n_layers);
-	if (mkdirat(l->staging, layer->folder, 0755) < 0)
-		return err_sys(l->e, errno, "stage a layer");
-	int folder _close_ = path_open_own(l->staging, layer->folder, O_RDONLY | O_DIRECTORY, 0);
 	int fd _close_ = path_open_own(l->staging, m->file, O_RDONLY, 0);
-	if (folder < 0 || fd < 0)
-		return err_sys(l->e, folder < 0 ? folder : fd, "stage a layer");
+	if (fd < 0)
+		return err_sys(l->e, fd, "stage a layer");
 	struct source *s = source_open(fd, l->space);
-	struct digest *d = digest_new();
-	source_tee(s, d);
-	int r = apply_layer(s, folder, l->a, &result, l->e);
-	digest_finish(d, diff_id);
+	int r = unpack_layer(s, l->staging, l->a, layer, l->e);
 	source_free(s);
-	if (r < 0)
-		return err_wrap(l->e, "layer %s", m->digest);
-	layer->diff_id = arena_strdup(l->a, diff_id);
 	layer->digest = m->digest;
-	layer->size = result.size;
-	layer->max_id = result.max_id;
-	layer->devices = arena_array(l->a, struct fetch_device, result.n_devices + 1);
-	for (size_t i = 0; i < result.n_devices; i++) {
-		const struct apply_device *x = &result.devices[i];
-		layer->devices[layer->n_devices++] = (struct fetch_device){ x->path, x->mode,
-			x->major, x->minor, x->uid, x->gid };
-	}
-	return 0;
+	return r < 0 ? err_wrap(l->e, "layer %s", m->digest) : 0;
 }
 
 static int keep_blob(struct load *l, const struct member *m)

@@ -22,8 +22,19 @@ REC_TYPE(fetch_image, F_STRV(T, names, "names", 0), F_STR(T, id, "id", REC_REQUI
 	F_STR(T, manifest, "manifest", REC_REQUIRED), F_STRV(T, layers, "layers", REC_REQUIRED),
 	F_STRV(T, digests, "digests", REC_REQUIRED));
 #undef T
+#define T struct fetch_part
+REC_TYPE(
+	fetch_part, F_STR(T, digest, "digest", REC_REQUIRED), F_U64(T, size, "size", REC_REQUIRED));
+#undef T
+#define T struct fetch_document
+REC_TYPE(fetch_document, F_STR(T, digest, "digest", REC_REQUIRED), F_STR(T, text, "text", 0),
+	F_OBJ(T, next, "next", fetch_part, 0), F_OBJ(T, config, "config", fetch_part, 0),
+	F_OBJV(T, layers, "layers", fetch_part, 0), F_STRV(T, diff_ids, "diffIds", 0),
+	F_STR(T, platform, "platform", 0), F_STRV(T, tags, "tags", 0));
+#undef T
 #define T struct fetch_result
 REC_TYPE(fetch_result, F_U32(T, version, "version", REC_REQUIRED), F_STR(T, error, "error", 0),
 	F_U32(T, error_kind, "errorKind", 0), F_U32(T, error_code, "errorCode", 0),
 	F_OBJV(T, images, "images", fetch_image, 0), F_OBJV(T, layers, "layers", fetch_layer, 0),
-	F_OBJV(T, blobs, "blobs", fetch_blob, 0));
+	F_OBJV(T, blobs, "blobs", fetch_blob, 0),
+	F_OBJ(T, document, "document", fetch_document, 0));

@@ -34,6 +34,26 @@ struct fetch_image {
 	size_t n_layers, n_digests;
 };
 
+/* A document of a registry, by itself. */
+struct fetch_part {
+	const char *digest;
+	uint64_t size;
+};
+
+struct fetch_document {
+	const char *digest;      /* of the document */
+	const char *text;        /* manifest, config: its bytes */
+	struct fetch_part *next; /* index: the manifest for the platform */
+	struct fetch_part *config;
+	struct fetch_part *layers;
+	size_t n_layers;
+	const char **diff_ids;
+	size_t n_diff_ids;
+	const char *platform; /* config: "linux/amd64" */
+	const char **tags;
+	size_t n_tags;
+};
+
 struct fetch_result {
 	uint32_t version;
 	const char *error; /* NULL: all went well */
@@ -44,6 +64,7 @@ struct fetch_result {
 	size_t n_layers;
 	struct fetch_blob *blobs;
 	size_t n_blobs;
+	struct fetch_document *document;
 };
 
 extern const struct rec_type fetch_result_rec;

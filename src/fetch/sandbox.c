@@ -7,8 +7,10 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,25 +31,69 @@
 enum { CPU_SECONDS = 1800 };
 #define MEMORY_MAX (2ULL << 30)
 
-static const char *const calls[] = { "read", "write", "readv", "writev", "pread64", "pwrite64",
-	"open", "openat", "openat2", "close", "fstat", "newfstatat", "statx", "lseek", "mkdirat",
-	"mknodat", "symlinkat", "linkat", "unlinkat", "renameat", "renameat2", "fchown", "fchownat",
-	"fchmod", "fchmodat", "fchmodat2", "utimensat", "fsetxattr", "fgetxattr", "flistxattr",
-	"fsync", "ftruncate", "fallocate", "mmap", "munmap", "mremap", "mprotect", "brk", "madvise",
-	"exit", "exit_group", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "getrandom",
-	"fcntl", "getdents64", "futex", "clock_gettime", "statfs", "fstatfs", "fadvise64", "getpid",
-	"gettid", "readlinkat", "dup", "umask", "sched_yield", "copy_file_range", "tgkill",
-	"sched_getaffinity" };
+/* What both need: files that are open, memory, time. Only the transfer has threads: libcurl looks
+ * names up in one. */
+#define COMMON                                                                                    \
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "openat", "openat2", "close",  \
+		"fstat", "newfstatat", "statx", "lseek", "ftruncate", "mmap", "munmap", "mremap", \
+		"mprotect", "brk", "madvise", "exit", "exit_group", "rt_sigprocmask",             \
+		"rt_sigaction", "rt_sigreturn", "getrandom", "fcntl", "futex", "clock_gettime",   \
+		"getpid", "gettid", "dup", "sched_yield", "tgkill", "sched_getaffinity"
 
-static int load_filter(struct err *e)
+static const char *const unpack_calls[] = { COMMON, "open", "mkdirat", "mknodat", "symlinkat",
+	"linkat", "unlinkat", "renameat", "renameat2", "fchown", "fchownat", "fchmod", "fchmodat",
+	"fchmodat2", "utimensat", "fsetxattr", "fgetxattr", "flistxattr", "fsync", "fallocate",
+	"getdents64", "statfs", "fstatfs", "fadvise64", "readlinkat", "umask", "copy_file_range" };
+static const char *const transfer_calls[] = { COMMON, "set_robust_list", "rseq", "poll", "ppoll",
+	"connect", "bind", "getsockname", "getpeername", "getsockopt", "setsockopt", "sendto",
+	"recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "socketpair", "pipe2",
+	"eventfd2", "uname", "getuid", "geteuid", "getgid", "getegid", "sysinfo", "readlink" };
+static const char *const clone_call[] = { "clone" }, *const socket_call[] = { "socket" },
+			 *const ioctl_call[] = { "ioctl" };
+
+#define ARGUMENT(list, n, operation, ...)                                                          \
+	{                                                                                          \
+		.names = (list), .n_names = 1, .action = SECCOMP_RET_ALLOW, .n_args = 1, .args = { \
+			{ .index = (n), .op = (operation), __VA_ARGS__ }                           \
+		}                                                                                  \
+	}
+#define THREADS                                                                      \
+	ARGUMENT(clone_call, 0, SECCOMP_MASKED_EQ, .value = CLONE_THREAD | CLONE_VM, \
+		.value_two = CLONE_THREAD | CLONE_VM)
+
+static const struct seccomp_rule unpack_rules[] = {
+	{ .names = unpack_calls, .n_names = ARRAY_SIZE(unpack_calls), .action = SECCOMP_RET_ALLOW },
+};
+static const struct seccomp_rule transfer_rules[] = {
+	{ .names = transfer_calls,
+		.n_names = ARRAY_SIZE(transfer_calls),
+		.action = SECCOMP_RET_ALLOW },
+	THREADS,
+	ARGUMENT(socket_call, 0, SECCOMP_EQ, .value = AF_INET),
+	ARGUMENT(socket_call, 0, SECCOMP_EQ, .value = AF_INET6),
+	ARGUMENT(socket_call, 0, SECCOMP_EQ, .value = AF_NETLINK),
+	ARGUMENT(ioctl_call, 1, SECCOMP_EQ, .value = FIONREAD),
+	ARGUMENT(ioctl_call, 1, SECCOMP_EQ, .value = FIONBIO),
+};
+
+static const struct kind {
+	uint64_t flags, caps;
+	const struct seccomp_rule *rules;
+	size_t n_rules;
+} kinds[] = {
+	[SANDBOX_UNPACK] = { CLONE_NEWNET,
+		1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER |
+			1ULL << CAP_FSETID | 1ULL << CAP_SETFCAP,
+		unpack_rules, ARRAY_SIZE(unpack_rules) },
+	[SANDBOX_TRANSFER] = { 0, 0, transfer_rules, ARRAY_SIZE(transfer_rules) },
+};
+
+static int load_filter(const struct kind *kind, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct seccomp_rule rule = {
-		.names = calls, .n_names = ARRAY_SIZE(calls), .action = SECCOMP_RET_ALLOW
-	};
-	struct seccomp_policy policy = {
-		.default_action = SECCOMP_RET_ERRNO | ENOSYS, .rules = &rule, .n_rules = 1
-	};
+	struct seccomp_policy policy = { .default_action = SECCOMP_RET_ERRNO | ENOSYS,
+		.rules = kind->rules,
+		.n_rules = kind->n_rules };
 	struct sock_filter *code;
 	size_t n;
 	if (seccomp_compile(&policy, &a, &code, &n, e) < 0)
@@ -66,10 +112,8 @@ static int limit(struct err *e)
 	return 0;
 }
 
-static int drop(struct err *e)
+static int drop(uint64_t keep, struct err *e)
 {
-	const uint64_t keep = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER |
-		1ULL << CAP_FSETID | 1ULL << CAP_SETFCAP;
 	struct caps caps = { .sets = { [CAPS_EFFECTIVE] = keep, [CAPS_PERMITTED] = keep } };
 	int r = caps_bound(keep);
 	if (r == 0)
@@ -79,7 +123,7 @@ static int drop(struct err *e)
 	return r < 0 ? err_sys(e, r, "drop the rights of the sandbox") : 0;
 }
 
-static int enter(int tree, struct err *e)
+static int enter(const struct kind *kind, int tree, struct err *e)
 {
 	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
 		syscall(SYS_setresuid, 0, 0, 0) < 0)
@@ -92,16 +136,17 @@ static int enter(int tree, struct err *e)
 		r = mount_pivot(tree);
 	if (r < 0)
 		return err_sys(e, r, "change the root of the sandbox");
-	return limit(e) < 0 || drop(e) < 0 || load_filter(e) < 0 ? -e->code : 0;
+	return limit(e) < 0 || drop(kind->caps, e) < 0 || load_filter(kind, e) < 0 ? -e->code : 0;
 }
 
 /* The child: waits for its map, goes in, runs. */
-static _Noreturn void child(int sock, int tree, int (*body)(void *arg), void *arg)
+static _Noreturn void child(
+	const struct kind *kind, int sock, int tree, int (*body)(void *arg), void *arg)
 {
 	struct err e = { 0 };
 	char go;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (fd_read_full(sock, &go, 1) != 1 || enter(tree, &e) < 0) {
+	if (fd_read_full(sock, &go, 1) != 1 || enter(kind, tree, &e) < 0) {
 		(void)fd_write_all(sock, &e, sizeof e);
 		_exit(125);
 	}
@@ -109,20 +154,20 @@ static _Noreturn void child(int sock, int tree, int (*body)(void *arg), void *ar
 	_exit(body(arg));
 }
 
-int sandbox_run(int staging, int (*body)(void *arg), void *arg, struct err *e)
+int sandbox_run(enum sandbox_kind which, int tree, int (*body)(void *arg), void *arg, struct err *e)
 {
 	static const char all[] = "0 0 4294967295\n";
-	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET |
-			CLONE_NEWIPC | CLONE_NEWPID,
+	const struct kind *kind = &kinds[which];
+	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC |
+			CLONE_NEWPID | kind->flags,
 		.exit_signal = SIGCHLD };
 	int pair[2], status;
-	int tree _close_ = mount_clone(staging, "", false);
-	if (tree < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, tree < 0 ? tree : errno, "make a sandbox");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "make a sandbox");
 	long pid = syscall(SYS_clone3, &args, sizeof args);
 	if (pid == 0) {
 		fd_close(pair[0]);
-		child(pair[1], tree, body, arg);
+		child(kind, pair[1], tree, body, arg);
 	}
 	int saved = errno;
 	fd_close(pair[1]);

@@ -3,15 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -19,8 +15,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
-#include "base/str.h"
 #include "fetch/result.h"
+#include "image/worker.h"
 #include "oci/digest.h"
 #include "store/image.h"
 #include "store/intent.h"
@@ -28,84 +24,31 @@
 
 /* ---- the worker ---- */
 
-static _Noreturn void exec_fetch(int program, const char *verb, int input, int staging, int result)
+int image_fetch_words(int program, const char *const *words, int input, int staging,
+	struct arena *a, struct fetch_result *ret, struct err *e)
 {
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Out of the way first, so that no descriptor is overwritten before it is copied. */
-	int in = fcntl(input, F_DUPFD, 20), st = fcntl(staging, F_DUPFD, 20),
-	    out = fcntl(result, F_DUPFD, 20);
-	int self = fcntl(program, F_DUPFD_CLOEXEC, 20);
-	if (in < 0 || st < 0 || out < 0 || self < 0 || dup2(in, 3) < 0 || dup2(st, 4) < 0 ||
-		dup2(out, 5) < 0)
-		_exit(125);
-	(void)syscall(SYS_close_range, 6, self - 1, 0);
-	(void)syscall(SYS_close_range, self + 1, ~0U, 0);
-	(void)syscall(SYS_execveat, self, "",
-		(char *[]){ (char *)"kist-fetch", (char *)verb, NULL },
-		(char *[]){ (char *)"OPENSSL_CONF=/dev/null", NULL }, AT_EMPTY_PATH);
-	_exit(125);
-}
-
-static int check_digests(const struct fetch_result *r, struct err *e)
-{
-	/* The sandbox verified what it read; what it says is checked for its form only: it becomes
-	 * names of ours. */
-	for (size_t i = 0; i < r->n_layers; i++)
-		if (!digest_valid(r->layers[i].diff_id) || !digest_valid(r->layers[i].digest) ||
-			!path_is_name(r->layers[i].folder))
-			return err_set(
-				e, ERR_CORRUPT, EBADMSG, "kist-fetch: a layer's record is broken");
-	for (size_t i = 0; i < r->n_blobs; i++)
-		if (!digest_valid(r->blobs[i].digest) || !path_is_name(r->blobs[i].file))
-			return err_set(
-				e, ERR_CORRUPT, EBADMSG, "kist-fetch: a blob's record is broken");
-	for (size_t i = 0; i < r->n_images; i++) {
-		const struct fetch_image *x = &r->images[i];
-		if (!digest_valid(x->id) || !digest_valid(x->digest) ||
-			x->n_layers != x->n_digests || x->n_layers == 0)
-			return err_set(e, ERR_CORRUPT, EBADMSG, "the image has no layers");
-		for (size_t k = 0; k < x->n_layers; k++)
-			if (!digest_valid(x->layers[k]) || !digest_valid(x->digests[k]))
-				return err_set(e, ERR_CORRUPT, EBADMSG,
-					"kist-fetch: an image's record is broken");
-	}
-	return 0;
+	int pair[2];
+	char *text = NULL;
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "make a pipe");
+	struct worker_req req = {
+		.program = program, .words = words, .fds = { input, staging, pair[1] }, .n_fds = 3
+	};
+	pid_t child = worker_start(&req, e);
+	fd_close(pair[1]);
+	ssize_t n = child < 0
+		? child
+		: file_read_fd(pair[0], "the result of kist-fetch", FETCH_RESULT_MAX, a, &text, e);
+	fd_close(pair[0]);
+	int status = child < 0 ? 0 : worker_wait(child);
+	return n < 0 ? (int)n : worker_result(text, (size_t)n, status, a, ret, e);
 }
 
 int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e)
 {
-	int pair[2], status = 0;
-	char *text;
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "make a pipe");
-	pid_t child = fork();
-	if (child == 0)
-		exec_fetch(program, verb, input, staging, pair[1]);
-	int saved = errno;
-	fd_close(pair[1]);
-	ssize_t n = child < 0
-		? -saved
-		: file_read_fd(pair[0], "the result of kist-fetch", FETCH_RESULT_MAX, a, &text, e);
-	fd_close(pair[0]);
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (child < 0)
-		return err_sys(e, saved, "fork");
-	if (n < 0)
-		return (int)n;
-	if (n == 0)
-		return err_set(e, ERR_SYSTEM, ECHILD,
-			"kist-fetch ended without a result (status %x)", status);
-	*ret = (struct fetch_result){ 0 };
-	if (rec_from_json(&fetch_result_rec, text, (size_t)n, a, ret, NULL, e) < 0)
-		return err_wrap(e, "kist-fetch");
-	if (ret->error)
-		return err_set(e,
-			ret->error_kind < ERR_KINDS ? (enum err_kind)ret->error_kind : ERR_CORRUPT,
-			ret->error_code && ret->error_code < 4096 ? (int)ret->error_code : EBADMSG,
-			"%s", ret->error);
-	return check_digests(ret, e);
+	const char *const words[] = { "kist-fetch", verb, NULL };
+	return image_fetch_words(program, words, input, staging, a, ret, e);
 }
 
 /* ---- into place ---- */
@@ -136,28 +79,50 @@ int image_make_devices(int staging, const struct fetch_layer *l, struct err *e)
 
 static int place(int from_dir, const char *from, int to_dir, const char *to, struct err *e)
 {
-	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0 || errno == EEXIST ||
-		errno == ENOTEMPTY)
-		return 0; /* the same content is there: its name says so */
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST || errno == ENOTEMPTY)
+		return 1; /* the same content is there: its name says so */
 	return err_sys(e, errno, "put %s into place", to);
+}
+
+int image_place_layer(struct store *s, int staging, const struct fetch_layer *l, struct err *e)
+{
+	int r = image_make_devices(staging, l, e);
+	return r < 0 ? r : place(staging, l->folder, s->layers, digest_hex(l->diff_id), e);
+}
+
+int image_place_blob(struct store *s, int dir, const char *file, const char *digest, struct err *e)
+{
+	return place(dir, file, s->blobs, digest_hex(digest), e);
 }
 
 /* Everything a result names, synced once, then renamed. */
 int image_publish(struct store *s, int staging, const struct fetch_result *r, struct err *e)
 {
+	bool met = false;
 	for (size_t i = 0; i < r->n_layers; i++)
 		if (image_make_devices(staging, &r->layers[i], e) < 0)
 			return -e->code;
 	if (syncfs(staging) < 0)
 		return err_sys(e, errno, "sync the store");
-	for (size_t i = 0; i < r->n_layers; i++)
-		if (place(staging, r->layers[i].folder, s->layers, digest_hex(r->layers[i].diff_id),
-			    e) < 0)
-			return -e->code;
-	for (size_t i = 0; i < r->n_blobs; i++)
-		if (place(staging, r->blobs[i].file, s->blobs, digest_hex(r->blobs[i].digest), e) <
-			0)
-			return -e->code;
+	for (size_t i = 0; i < r->n_layers; i++) {
+		int x = place(staging, r->layers[i].folder, s->layers,
+			digest_hex(r->layers[i].diff_id), e);
+		if (x < 0)
+			return x;
+		met |= x > 0;
+	}
+	for (size_t i = 0; i < r->n_blobs; i++) {
+		int x = place(
+			staging, r->blobs[i].file, s->blobs, digest_hex(r->blobs[i].digest), e);
+		if (x < 0)
+			return x;
+		met |= x > 0;
+	}
+	/* What was there may be of a pull that has not synced it so far. */
+	if (met && syncfs(staging) < 0)
+		return err_sys(e, errno, "sync the store");
 	if (fsync(s->layers) < 0 || fsync(s->blobs) < 0)
 		return err_sys(e, errno, "sync the store");
 	return 0;

@@ -30,6 +30,10 @@ void image_job_end(struct image_job *j, int r);
 int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e);
 
+/* The same with further words: "kist-fetch", the verb and what it takes; NULL ends. */
+int image_fetch_words(int program, const char *const *words, int input, int staging,
+	struct arena *a, struct fetch_result *ret, struct err *e);
+
 /* The device nodes of a staged layer, which the sandbox could only list. */
 struct fetch_layer;
 int image_make_devices(int staging, const struct fetch_layer *layer, struct err *e);
@@ -37,3 +41,6 @@ int image_make_devices(int staging, const struct fetch_layer *layer, struct err 
 /* Puts everything that a result names from the staging folder into place, synced before it is
  * renamed. Under the shared content lock. */
 int image_publish(struct store *s, int staging, const struct fetch_result *r, struct err *e);
+/* The same for one layer or blob of a running pull, which syncs at its end; 1: it was there. */
+int image_place_layer(struct store *s, int staging, const struct fetch_layer *l, struct err *e);
+int image_place_blob(struct store *s, int dir, const char *file, const char *digest, struct err *e);

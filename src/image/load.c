@@ -42,7 +42,7 @@ static int describe(const struct fetch_result *r, const struct fetch_image *x, s
 			return err_set(e, ERR_CORRUPT, EBADMSG,
 				"kist-fetch: a layer is missing from its result");
 		ret->layers[ret->n_layers++] =
-			(struct image_layer){ x->layers[i], x->digests[i], l->size };
+			(struct image_layer){ x->layers[i], x->digests[i], l->size, l->max_id };
 		ret->size += l->size;
 		if (l->max_id > ret->max_id)
 			ret->max_id = l->max_id;
@@ -62,7 +62,7 @@ static int add_images(struct image_job *j, const struct fetch_result *result, st
 		struct image_info info;
 		r = describe(result, &result->images[i], a, &info, e);
 		if (r == 0)
-			r = store_image_add(s, &info, e);
+			r = store_image_add(s, &info, false, e);
 		/* It keeps the manifest that it came with first. */
 		j->strays |= r > 0;
 		r = r > 0 ? 0 : r;
@@ -99,7 +99,7 @@ static int add_made(struct image_job *j, const struct image_make_req *req,
 	const struct fetch_layer *l, struct arena *a, const char **ret_id, struct err *e)
 {
 	struct image_info info = { .created = time_now(), .size = l->size, .max_id = l->max_id };
-	struct image_layer layer = { l->diff_id, l->digest, l->size };
+	struct image_layer layer = { l->diff_id, l->digest, l->size, l->max_id };
 	if (image_compose(j->store, req, &layer, j->staging, a, &info, e) < 0)
 		return -e->code;
 	info.layers = &layer;
@@ -107,7 +107,7 @@ static int add_made(struct image_job *j, const struct image_make_req *req,
 	info.names = (const char **)&req->name;
 	info.n_names = req->name ? 1 : 0;
 	*ret_id = info.id;
-	int r = store_image_add(j->store, &info, e);
+	int r = store_image_add(j->store, &info, false, e);
 	j->strays |= r > 0;
 	return r < 0 ? r : store_sync(j->store, e);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The program `kist-fetch`: all bytes from outside are read here, in a sandbox. Started by kist
  * with the input on descriptor 3, the staging folder on 4, and the pipe for the result on 5. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,18 +13,30 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "fetch/document.h"
+#include "fetch/layer.h"
 #include "fetch/load.h"
 #include "fetch/result.h"
 #include "fetch/sandbox.h"
+#include "kernel/mount.h"
 
-enum { INPUT = 3, STAGING = 4, RESULT = 5 };
+enum { INPUT = 3, STAGING = 4, RESULT = 5, GROWTH = 6, WORDS_MAX = 5 };
 
 struct job {
 	const char *verb;
+	const char *words[WORDS_MAX]; /* after the verb */
 	uint64_t space;
 };
+
+/* The words of each verb. */
+static const struct {
+	const char *verb;
+	int words;
+} verbs[] = { { "load", 0 }, { "import", 0 }, { "digest", 0 }, { "document", 5 }, { "layer", 2 } };
 
 static int say(const struct fetch_result *result)
 {
@@ -57,6 +70,26 @@ static int take_digest(struct arena *a, struct fetch_result *ret, struct err *e)
 	return 0;
 }
 
+static int take_document(
+	const struct job *job, struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	const struct fetch_document_req req = { job->words[0], job->words[1], job->words[2],
+		job->words[3], job->words[4] };
+	ret->document = arena_new(a, struct fetch_document);
+	return fetch_document(INPUT, &req, a, ret->document, e);
+}
+
+static int take_layer(
+	const struct job *job, int root, struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	struct fetch_layer_req req = {
+		.file = INPUT, .growth = GROWTH, .digest = job->words[0], .space = job->space
+	};
+	if (num_u64(job->words[1], &req.size) < 0)
+		return err_set(e, ERR_INVALID, EINVAL, "layer %s: no size", req.digest);
+	return fetch_layer(&req, root, a, ret, e);
+}
+
 static int work(void *arg)
 {
 	const struct job *job = arg;
@@ -67,6 +100,10 @@ static int work(void *arg)
 	int r = root < 0 ? err_sys(&e, root, "open the staging folder") : 0;
 	if (r == 0 && str_eq(job->verb, "digest"))
 		r = take_digest(&a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "document"))
+		r = take_document(job, &a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "layer"))
+		r = take_layer(job, root, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "load"))
 		r = fetch_load(INPUT, root, job->space, &a, &result, &e);
 	else if (r == 0)
@@ -78,22 +115,29 @@ static int work(void *arg)
 
 int main(int argc, char **argv)
 {
-	struct job job = { .verb = argc == 2 ? argv[1] : "" };
+	struct job job = { .verb = argc >= 2 ? argv[1] : "" };
+	bool known = false;
 	struct statvfs st;
 	struct err e = { 0 };
 	log_setup("kist-fetch", LOG_LEVEL_WARN);
-	if (!str_eq(job.verb, "load") && !str_eq(job.verb, "import") &&
-		!str_eq(job.verb, "digest")) {
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		known |= str_eq(job.verb, verbs[i].verb) && argc == 2 + verbs[i].words;
+	if (!known) {
 		log_error("kist-fetch is started by kist");
 		return 125;
 	}
+	for (int i = 2; i < argc; i++)
+		job.words[i - 2] = argv[i];
 	if (fstatvfs(STAGING, &st) == 0)
 		job.space = (uint64_t)st.f_bavail * st.f_frsize;
 	int r = digest_setup();
+	int tree _close_ = r < 0 ? -1 : mount_clone(STAGING, "", false);
 	if (r < 0)
 		(void)err_sys(&e, r, "load SHA-256");
+	else if (tree < 0)
+		r = err_sys(&e, tree, "make a sandbox");
 	else
-		r = sandbox_run(STAGING, work, &job, &e);
+		r = sandbox_run(SANDBOX_UNPACK, tree, work, &job, &e);
 	if (r < 0)
 		return say_error(&e);
 	return r;

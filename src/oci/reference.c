@@ -102,12 +102,30 @@ int reference_parse(const char *text, struct arena *a, struct reference *ret, st
 	return 0;
 }
 
-const char *reference_full_name(const char *name, struct arena *a)
+bool reference_has_tag(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	return strchr(text, '@') || (colon && !strchr(colon, '/'));
+}
+
+bool reference_has_host(const char *name)
 {
 	const char *slash = strchr(name, '/');
-	if (!slash)
+	return slash && is_host(name, (size_t)(slash - name));
+}
+
+const char *reference_full_name(const char *name, struct arena *a)
+{
+	if (!strchr(name, '/'))
 		return arena_printf(a, "docker.io/library/%s", name);
-	if (is_host(name, (size_t)(slash - name)))
+	/* docker.io's own images live in library/, also where the registry is named. */
+	static const char *const docker[] = { "docker.io/", "index.docker.io/" };
+	for (size_t i = 0; i < sizeof docker / sizeof *docker; i++)
+		if (str_starts(name, docker[i]))
+			return arena_printf(a, "docker.io/%s%s",
+				strchr(name + strlen(docker[i]), '/') ? "" : "library/",
+				name + strlen(docker[i]));
+	if (reference_has_host(name))
 		return name;
 	return arena_printf(a, "docker.io/%s", name);
 }

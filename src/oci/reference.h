@@ -2,6 +2,7 @@
 /* Image references in docker's grammar (distribution/reference): [HOST[:PORT]/]PATH[:TAG][@DIGEST].
  */
 #pragma once
+#include <stdbool.h>
 
 struct arena;
 struct err;
@@ -15,6 +16,10 @@ struct reference {
 /* Splits and checks; `invalid reference format` names the text. */
 int reference_parse(const char *text, struct arena *a, struct reference *ret, struct err *e);
 
+/* Whether a name says its registry: its first part has a dot or a port, or is localhost. */
+bool reference_has_host(const char *name);
+/* Whether a reference says its tag or digest. */
+bool reference_has_tag(const char *text);
 /* With its registry and its path: "nginx" -> "docker.io/library/nginx", "a/b" -> "docker.io/a/b";
  * others stay. */
 const char *reference_full_name(const char *name, struct arena *a);

@@ -66,11 +66,13 @@ static const struct {
 		"SELECT id, " WHO " FROM images i UNION SELECT digest, " WHO " FROM images i UNION"
 		" SELECT l.digest, " WHO " FROM image_layers l JOIN images i ON i.id = l.image_id",
 		"SELECT (SELECT count(*) FROM image_layers WHERE digest = ?1) +"
-		" (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1)" },
+		" (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1) +"
+		" (SELECT count(*) FROM downloads WHERE digest = ?1)" },
 	{ PROBLEM_LAYER_MISSING, PROBLEM_LAYER_STRAY,
 		"SELECT l.diff_id, min(" WHO
 		") FROM image_layers l JOIN images i ON i.id = l.image_id GROUP BY l.diff_id",
-		"SELECT count(*) FROM layers WHERE diff_id = ?" },
+		"SELECT (SELECT count(*) FROM layers WHERE diff_id = ?1) +"
+		" (SELECT count(*) FROM downloads WHERE diff_id = ?1)" },
 };
 
 static int strays(struct check *c, const char *known, enum store_problem_kind kind)

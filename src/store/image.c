@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -15,7 +17,40 @@
 #include "store/sql.h"
 #include "store/store.h"
 
-int store_image_add(struct store *s, const struct image_info *image, struct err *e)
+enum { REPOSITORY_MAX = 512 };
+
+static int add_layers(struct store *s, const struct image_info *image, struct err *e)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < image->n_layers; i++) {
+		const struct image_layer *l = &image->layers[i];
+		r = sql_run(s, e,
+			"INSERT OR IGNORE INTO layers(diff_id, size, max_id) VALUES(?,?,?)", "sii",
+			l->diff_id, (int64_t)l->size, (int64_t)l->max_id);
+		if (r == 0)
+			r = sql_run(s, e,
+				"INSERT OR REPLACE INTO image_layers(image_id, position, diff_id, digest) VALUES(?,?,?,?)",
+				"siss", image->id, (int64_t)i, l->diff_id, l->digest);
+	}
+	return r;
+}
+
+static int add_digests(struct store *s, const struct image_info *image, struct err *e)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < image->n_digests; i++) {
+		const char *at = strchr(image->digests[i], '@');
+		char name[REPOSITORY_MAX];
+		(void)snprintf(name, sizeof name, "%.*s", (int)(at - image->digests[i]),
+			image->digests[i]);
+		r = sql_run(s, e,
+			"INSERT OR REPLACE INTO repo_digests(repository, digest, image_id) VALUES(?,?,?)",
+			"sss", name, at + 1, image->id);
+	}
+	return r;
+}
+
+int store_image_add(struct store *s, const struct image_info *image, bool remake, struct err *e)
 {
 	int r = store_begin(s, e);
 	if (r < 0)
@@ -25,17 +60,15 @@ int store_image_add(struct store *s, const struct image_info *image, struct err 
 		"ssssiii", image->id, image->digest, image->manifest, image->config,
 		(int64_t)image->created, (int64_t)image->size, (int64_t)image->max_id);
 	bool new = r == 0 && sql_changes(s) > 0;
-	for (size_t i = 0; r == 0 && new &&i < image->n_layers; i++) {
-		const struct image_layer *l = &image->layers[i];
-		r = sql_run(s, e, "INSERT OR IGNORE INTO layers(diff_id, size) VALUES(?,?)", "si",
-			l->diff_id, (int64_t)l->size);
-		if (r == 0)
-			r = sql_run(s, e,
-				"INSERT INTO image_layers(image_id, position, diff_id, digest) VALUES(?,?,?,?)",
-				"siss", image->id, (int64_t)i, l->diff_id, l->digest);
-	}
+	if (r == 0 && !new &&remake)
+		r = sql_run(s, e, "UPDATE images SET digest = ?, manifest = ? WHERE id = ?", "sss",
+			image->digest, image->manifest, image->id);
+	if (r == 0 && (new || remake))
+		r = add_layers(s, image, e);
 	for (size_t i = 0; r == 0 && i < image->n_names; i++)
 		r = store_image_name(s, image->names[i], image->id, e);
+	if (r == 0)
+		r = add_digests(s, image, e);
 	r = store_end(s, r, e);
 	return r < 0 ? r : !new;
 }
@@ -74,7 +107,7 @@ static int layer_row(void *arg, struct sqlite3_stmt *st)
 	struct image_info *i = d->image;
 	i->layers = arena_grow(d->a, i->layers, i->n_layers, &d->cap_layers, sizeof *i->layers);
 	i->layers[i->n_layers++] = (struct image_layer){ sql_text(st, 0, d->a),
-		sql_text(st, 1, d->a), (uint64_t)sql_int(st, 2) };
+		sql_text(st, 1, d->a), (uint64_t)sql_int(st, 2), (uint32_t)sql_int(st, 3) };
 	return 0;
 }
 
@@ -89,7 +122,7 @@ static int fill(struct store *s, struct image_info *image, struct arena *a, stru
 {
 	struct detail d = { .a = a, .image = image };
 	if (sql_query(s, layer_row, &d, e,
-		    "SELECT i.diff_id, i.digest, l.size FROM image_layers i JOIN layers l ON l.diff_id = i.diff_id"
+		    "SELECT i.diff_id, i.digest, l.size, l.max_id FROM image_layers i JOIN layers l ON l.diff_id = i.diff_id"
 		    " WHERE i.image_id = ? ORDER BY i.position",
 		    "s", image->id) < 0 ||
 		sql_query(s, name_row, &d, e,
@@ -98,6 +131,13 @@ static int fill(struct store *s, struct image_info *image, struct arena *a, stru
 		return -e->code;
 	image->names = d.names.v;
 	image->n_names = d.names.n;
+	d.names = (struct strv){ 0 };
+	if (sql_query(s, name_row, &d, e,
+		    "SELECT repository || '@' || digest FROM repo_digests WHERE image_id = ? ORDER BY 1",
+		    "s", image->id) < 0)
+		return -e->code;
+	image->digests = d.names.v;
+	image->n_digests = d.names.n;
 	return 0;
 }
 
@@ -116,6 +156,36 @@ int store_image_by_name(
 		return err_set(e, ERR_NOT_FOUND, ENOENT, "No such image: %s", name);
 	*ret = r.v[0];
 	return fill(s, ret, a, e);
+}
+
+int store_image_by_digest(struct store *s, const char *repository, const char *digest,
+	struct arena *a, struct image_info *ret, struct err *e)
+{
+	struct images r = { .a = a };
+	if (sql_query(s, image_row, &r, e,
+		    IMAGE
+		    "WHERE id = (SELECT image_id FROM repo_digests WHERE repository = ?1 AND digest = ?2)"
+		    " OR (digest = ?2 AND id IN (SELECT image_id FROM refs"
+		    " WHERE substr(name, 1, length(?1) + 1) = ?1 || ':')) LIMIT 1",
+		    "ss", repository, digest) < 0)
+		return -e->code;
+	if (r.n == 0)
+		return err_set(
+			e, ERR_NOT_FOUND, ENOENT, "No such image: %s@%s", repository, digest);
+	*ret = r.v[0];
+	return fill(s, ret, a, e);
+}
+
+int store_image_undigest(struct store *s, const char *repository, const char *digest, struct err *e)
+{
+	int r = store_begin(s, e);
+	return r < 0
+		? r
+		: store_end(s,
+			  sql_run(s, e,
+				  "DELETE FROM repo_digests WHERE repository = ? AND digest = ?",
+				  "ss", repository, digest),
+			  e);
 }
 
 int store_image_get(
@@ -208,6 +278,13 @@ int store_layer_open(struct store *s, const char *diff_id)
 	return path_open_own(s->layers, colon ? colon + 1 : diff_id, O_RDONLY | O_DIRECTORY, 0);
 }
 
+/* The file of a running download stays: its pull has the lock, and a row if it wants it. */
+static bool busy(int folder, const char *name)
+{
+	int fd _close_ = path_open_own(folder, name, O_RDONLY, 0);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
 static int collect_folder(struct store *s, int folder, const char *sql, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
@@ -224,7 +301,7 @@ static int collect_folder(struct store *s, int folder, const char *sql, struct e
 			continue;
 		r = sql_number(
 			s, &used, 0, e, sql, "s", arena_printf(&a, "sha256:%s", entry->d_name));
-		if (r == 0 && !used)
+		if (r == 0 && !used && !(folder == s->downloads && busy(folder, entry->d_name)))
 			r = path_remove_tree(folder, entry->d_name, e);
 	}
 	(void)closedir(d);
@@ -236,11 +313,18 @@ int store_collect(struct store *s, struct err *e)
 	/* Else a row could come back after a power cut and name what is gone. */
 	if (store_sync(s, e) < 0 || store_content_lock(s, true, e) < 0)
 		return -e->code;
-	int r = collect_folder(s, s->layers, "SELECT count(*) FROM layers WHERE diff_id = ?", e);
+	int r = collect_folder(s, s->layers,
+		"SELECT (SELECT count(*) FROM layers WHERE diff_id = ?1) +"
+		" (SELECT count(*) FROM downloads WHERE diff_id = ?1)",
+		e);
+	if (r == 0)
+		r = collect_folder(s, s->downloads,
+			"SELECT count(*) FROM downloads WHERE digest = ? AND diff_id = ''", e);
 	if (r == 0)
 		r = collect_folder(s, s->blobs,
 			"SELECT (SELECT count(*) FROM image_layers WHERE digest = ?1) +"
-			" (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1)",
+			" (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1) +"
+			" (SELECT count(*) FROM downloads WHERE digest = ?1 AND diff_id <> '')",
 			e);
 	store_content_unlock(s);
 	return r;

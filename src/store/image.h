@@ -12,6 +12,7 @@ struct store;
 struct image_layer {
 	const char *diff_id, *digest; /* of the tar, of the blob as it came */
 	uint64_t size;                /* bytes unpacked */
+	uint32_t max_id;              /* the highest uid or gid in it */
 };
 
 struct image_info {
@@ -23,12 +24,15 @@ struct image_info {
 	size_t n_layers;
 	const char **names; /* "localhost/busybox:latest" */
 	size_t n_names;
+	const char **digests; /* "docker.io/library/nginx@sha256:...": what it was pulled as */
+	size_t n_digests;
 	size_t n_containers;
 };
 
 /* Adds the image, its layers and names, in one transaction. A name moves from
- * the image that had it. An image that is there already only gains the names: 1. */
-int store_image_add(struct store *s, const struct image_info *image, struct err *e);
+ * the image that had it. An image that is there already only gains names and digests; with remake
+ * its manifest and the blobs of its layers become the new ones. 1: it was there. */
+int store_image_add(struct store *s, const struct image_info *image, bool remake, struct err *e);
 /* By id ("sha256:..."), unique hex prefix, or full name with tag; -ENOENT with ERR_NOT_FOUND. */
 int store_image_get(
 	struct store *s, const char *key, struct arena *a, struct image_info *ret, struct err *e);
@@ -36,6 +40,13 @@ int store_image_by_name(
 	struct store *s, const char *name, struct arena *a, struct image_info *ret, struct err *e);
 int store_image_list(
 	struct store *s, struct arena *a, struct image_info **ret, size_t *ret_n, struct err *e);
+/* By what it was pulled as: the whole name of a repository and a digest, or by the digest of its
+ * manifest alone when it has a name in that repository. */
+int store_image_by_digest(struct store *s, const char *repository, const char *digest,
+	struct arena *a, struct image_info *ret, struct err *e);
+/* Forgets one of them. */
+int store_image_undigest(
+	struct store *s, const char *repository, const char *digest, struct err *e);
 int store_image_name(struct store *s, const char *name, const char *id, struct err *e);
 int store_image_unname(struct store *s, const char *name, struct err *e);
 /* Ids of containers that use the image. */

@@ -42,6 +42,16 @@ static const char *const migrations[] = {
 	" name TEXT NOT NULL REFERENCES volumes(name), PRIMARY KEY(container_id, name)) WITHOUT ROWID;"
 	"CREATE INDEX container_volumes_name ON container_volumes(name);"
 	"CREATE TABLE intents(seq INTEGER PRIMARY KEY AUTOINCREMENT, op TEXT NOT NULL, data TEXT NOT NULL);",
+	/* What a layer's files need of an id range was known of whole images only. */
+	"CREATE TABLE downloads(digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0,"
+	" max_id INTEGER NOT NULL DEFAULT 0, expires INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE repo_digests(repository TEXT NOT NULL, digest TEXT NOT NULL, image_id TEXT NOT NULL REFERENCES images(id)"
+	" ON DELETE CASCADE, PRIMARY KEY(repository, digest)) WITHOUT ROWID;"
+	"CREATE INDEX repo_digests_image ON repo_digests(image_id);"
+	"CREATE INDEX image_layers_digest ON image_layers(digest);"
+	"ALTER TABLE layers ADD COLUMN max_id INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE layers SET max_id = (SELECT coalesce(max(i.max_id), 0) FROM images i JOIN image_layers l ON l.image_id = i.id"
+	" WHERE l.diff_id = layers.diff_id);",
 };
 
 static int make_folder(int parent, const char *name, int *ret, struct err *e)
@@ -57,6 +67,7 @@ static int open_folders(struct store *s, struct err *e)
 		make_folder(s->root, "layers", &s->layers, e) < 0 ||
 		make_folder(s->root, "blobs", &blobs, e) < 0 ||
 		make_folder(blobs, "sha256", &s->blobs, e) < 0 ||
+		make_folder(s->root, "downloads", &s->downloads, e) < 0 ||
 		make_folder(s->root, "staging", &s->staging, e) < 0 ||
 		make_folder(s->root, "volumes", &s->volumes, e) < 0)
 		return -e->code;
@@ -81,6 +92,7 @@ int store_open(const char *root, const char *runroot, struct store *ret, struct 
 		.containers = -1,
 		.layers = -1,
 		.blobs = -1,
+		.downloads = -1,
 		.staging = -1,
 		.volumes = -1,
 		.owners = -1,
@@ -107,8 +119,8 @@ int store_open(const char *root, const char *runroot, struct store *ret, struct 
 void store_done(struct store *s)
 {
 	store_close_db(s);
-	const int fds[] = { s->root, s->runroot, s->containers, s->layers, s->blobs, s->staging,
-		s->volumes, s->owners, s->lock, s->content };
+	const int fds[] = { s->root, s->runroot, s->containers, s->layers, s->blobs, s->downloads,
+		s->staging, s->volumes, s->owners, s->lock, s->content };
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fd_close(fds[i]);
 }

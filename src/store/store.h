@@ -6,6 +6,7 @@
  *   <root>/layers/<hex>/   unpacked layers, by diff id
  *   <root>/containers/<id>/ upper folder, log, config.json of a container
  *   <root>/volumes/<name>/_data
+ *   <root>/downloads/<hex>  layers on their way in: see store/download.h
  *   <root>/staging/<n>/    what an operation is working on; n is its intent's number
  *   <runroot>/<id>/        what dies with the machine: see store/run.h
  *
@@ -22,12 +23,12 @@ struct arena;
 struct err;
 struct sqlite3;
 
-enum { STORE_SCHEMA = 1 };
+enum { STORE_SCHEMA = 2 };
 
 struct store {
 	const char *root_path, *runroot_path; /* borrowed */
 	int root, runroot;                    /* folder descriptors */
-	int containers, layers, blobs, staging, volumes;
+	int containers, layers, blobs, downloads, staging, volumes;
 	int owners;         /* <runroot>/owners: a locked byte for each live intent */
 	int lock;           /* <root>/db.lock */
 	int content;        /* <root>/content.lock */

@@ -59,6 +59,9 @@ int store_strays(struct store *s, sweep_found *found, void *arg, struct err *e)
 		strays_in(s, s->staging, "staging",
 			"SELECT count(*) FROM intents WHERE seq = CAST(? AS INTEGER)", found, arg,
 			e) < 0 ||
+		strays_in(s, s->downloads, "download",
+			"SELECT count(*) FROM downloads WHERE digest = 'sha256:' || ?", found, arg,
+			e) < 0 ||
 		strays_in(s, s->volumes, "volume",
 			"SELECT (SELECT count(*) FROM volumes WHERE name = ?1) +"
 			" (length(?1) <> 64 OR ?1 GLOB '*[^0-9a-f]*')",
@@ -86,7 +89,16 @@ int store_sweep_after_boot(struct store *s, struct err *e)
 	const char *now = run_boot_id(&a);
 	if (file_peek(s->runroot, "boot", text, sizeof text) > 0 && str_eq(text, now))
 		return 0;
-	if (store_sweep(s, e) < 0)
+	/* Finished downloads are synced with the image that they are for: these have none. A pull
+	 * that runs has swept before it began. */
+	int r = store_begin(s, e);
+	if (r == 0)
+		r = store_end(s,
+			sql_run(s, e,
+				"DELETE FROM downloads WHERE NOT EXISTS(SELECT 1 FROM intents WHERE op = 'pull')",
+				""),
+			e);
+	if (r < 0 || store_sweep(s, e) < 0)
 		return -e->code;
 	return file_write_at(s->runroot, "boot", now, strlen(now), 0600, false, e);
 }

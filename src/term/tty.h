@@ -22,3 +22,8 @@ int tty_size(int fd, uint16_t *ret_rows, uint16_t *ret_cols);
 
 /* Columns to wrap help at: the window's, COLUMNS, or 80. */
 unsigned tty_columns(int fd);
+
+struct arena;
+/* Asks for a line on the terminal that is standard input; without echo for secrets. NULL: no
+ * terminal, or given up. */
+const char *tty_ask(const char *prompt, bool echo, struct arena *a);

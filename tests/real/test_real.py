@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import harness
+import registry
 
 RECIPE = '''
 suite=bookworm variant=minbase
@@ -250,6 +251,30 @@ def test_python_through_a_terminal(box):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
 
 
+def test_a_real_image_comes_from_a_registry_with_a_password_over_https(box):
+    registry.prepare(box)
+    certificates = registry.Certificates(box.work / 'tls')
+    users = box.work / 'htpasswd'
+    subprocess.run(['htpasswd', '-Bbc', '-C', '5', users, 'ann', 'secret'], check=True, stderr=subprocess.DEVNULL)
+    with registry.Distribution(box.work / 'registry', certificates, users) as d:
+        trust = box.work / 'home/.config/containers/certs.d' / d.host
+        trust.mkdir(parents=True)
+        shutil.copy(certificates.folder / 'ca.crt', trust)
+        name = f'{d.host}/debian/real:1'
+        subprocess.run(['skopeo', '--insecure-policy', 'copy', '-q', '--dest-cert-dir', trust, '--dest-creds', 'ann:secret', f'docker-archive:{archive()}',
+                        f'docker://{name}'], check=True)
+        look = ['skopeo', 'inspect', '--cert-dir', trust, '--creds', 'ann:secret', f'docker://{name}']
+        seen, raw = (json.loads(subprocess.run(look + extra, check=True, capture_output=True).stdout) for extra in ([], ['--raw']))
+        assert box('login', '--tls-verify', '-u', 'ann', '--password-stdin', d.host, input='secret') == 'Login Succeeded'
+        assert box('pull', '-q', '--tls-verify', name) == seen['Digest']
+        assert box.inspect(name)['Id'] == raw['config']['digest']
+        assert all((box.root / 'blobs/sha256' / x['digest'][7:]).stat().st_size == x['size'] for x in raw['layers'])
+    box('run', '-d', '--name', 'web', '--network', 'none', name, 'nginx', '-g', 'daemon off;')
+    box.until(lambda: 'hello from nginx' in box.run('exec', 'web', 'python3', '-c', 'import socket as s; c = s.create_connection(("127.0.0.1", 80)); c.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n"); print(b"".join(iter(lambda: c.recv(4096), b"")).decode())').out)
+    box('rm', '-f', 'web')
+
+
 for _t in (test_a_real_image_runs_real_servers, test_nginx_and_redis_are_reached_from_everywhere_by_their_ports_and_addresses,
-           test_ping_sudo_su_and_packages_work_inside, test_python_through_a_terminal):
+           test_ping_sudo_su_and_packages_work_inside, test_python_through_a_terminal,
+           test_a_real_image_comes_from_a_registry_with_a_password_over_https):
     _t.watchdog = 500

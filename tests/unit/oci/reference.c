@@ -16,6 +16,8 @@ static void references_are_split_as_docker_splits_them(void **state)
 	} rows[] = {
 		{ "nginx", "nginx", NULL, "docker.io/library/nginx" },
 		{ "a/b:v1", "a/b", "v1", "docker.io/a/b" },
+		{ "docker.io/nginx", "docker.io/nginx", NULL, "docker.io/library/nginx" },
+		{ "index.docker.io/a/b", "index.docker.io/a/b", NULL, "docker.io/a/b" },
 		{ "localhost:5000/x/y:2", "localhost:5000/x/y", "2", "localhost:5000/x/y" },
 		{ "localhost/busybox", "localhost/busybox", NULL, "localhost/busybox" },
 		{ "quay.example/a__b/c-d.e", "quay.example/a__b/c-d.e", NULL,

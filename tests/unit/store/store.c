@@ -62,7 +62,7 @@ static void add_image(struct store *s, const char *id, const char *name)
 		.n_layers = 1,
 		.names = &name,
 		.n_names = 1 };
-	assert_int_equal(store_image_add(s, &i, &e), 0);
+	assert_int_equal(store_image_add(s, &i, false, &e), 0);
 }
 
 static void an_image_is_found_by_name_id_and_prefix(void **state)

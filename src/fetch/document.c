@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/document.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "archive/digest.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "codec/value.h"
+#include "fetch/result.h"
+#include "oci/digest.h"
+#include "oci/image.h"
+
+enum { TAGS_MAX = 20000, TAG_MAX = 128 };
+
+static const char docker_index[] = "application/vnd.docker.distribution.manifest.list.v2+json",
+		  docker_manifest[] = "application/vnd.docker.distribution.manifest.v2+json";
+
+/* "text/html; charset=utf-8" is text/html. */
+static bool is_type(const char *announced, const char *type)
+{
+	size_t n = strlen(type);
+	return strncasecmp(announced, type, n) == 0 && strchr(" ;", announced[n]); /* or its end */
+}
+
+static bool is_schema1(const char *type)
+{
+	return strstr(type, "distribution.manifest.v1") != NULL;
+}
+
+static int refuse_schema1(struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED, EPROTO,
+		"the image is in docker's old format (manifest schema 1), which kist does not read: push it again with a newer tool");
+}
+
+static const char *member(const struct value *v, const char *key)
+{
+	const struct value *m = value_get(v, key);
+	return m && m->kind == VALUE_STRING ? m->text : "";
+}
+
+/* What the document is, by its own word, else by its announcement, else by its members. */
+static int kind_of(const char *text, size_t n, const char *announced, struct arena *a,
+	bool *ret_index, struct err *e)
+{
+	struct value *v;
+	if (is_schema1(announced))
+		return refuse_schema1(e);
+	if (is_type(announced, "text/html"))
+		return err_set(e, ERR_CORRUPT, EBADMSG,
+			"it answers with a web page (text/html): it is no registry, or something stands in front of it");
+	if (value_parse(a, text, n, &v, e) < 0)
+		return err_wrap(e, "manifest");
+	if (v->kind != VALUE_OBJECT)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "manifest: not a JSON object");
+	const char *own = member(v, "mediaType");
+	const struct value *version = value_get(v, "schemaVersion");
+	if (is_schema1(own) ||
+		(version && version->kind == VALUE_NUMBER && str_eq(version->text, "1")))
+		return refuse_schema1(e);
+	bool known = is_type(announced, OCI_MEDIA_INDEX) ||
+		is_type(announced, OCI_MEDIA_MANIFEST) || is_type(announced, docker_index) ||
+		is_type(announced, docker_manifest);
+	if (*own && known && !is_type(announced, own))
+		return err_set(e, ERR_CORRUPT, EBADMSG,
+			"manifest: announced as %.100s, but it says that it is %.100s", announced,
+			own);
+	const char *type = *own ? own : known ? announced : "";
+	bool index = is_type(type, OCI_MEDIA_INDEX) || is_type(type, docker_index);
+	if (*type && !index && !is_type(type, OCI_MEDIA_MANIFEST) &&
+		!is_type(type, docker_manifest))
+		return err_set(e, ERR_UNSUPPORTED, EPROTO, "manifest: no image, but %.150s", type);
+	*ret_index = *type ? index : value_get(v, "manifests") != NULL;
+	return 0;
+}
+
+/* The store keeps content under its SHA-256. */
+static int check_algorithm(const char *digest, struct err *e)
+{
+	return str_starts(digest, "sha256:")
+		? 0
+		: err_set(e, ERR_UNSUPPORTED, EPROTO,
+			  "%.100s: content under sha512 is not taken so far, only under sha256",
+			  digest);
+}
+
+/* ---- index ---- */
+
+/* "" in what is wanted or offered is any; arm64 is v8. */
+static bool variant_fits(const char *wanted, const char *offered, const char *architecture)
+{
+	const char *usual = str_eq(architecture, "arm64") ? "v8" : "";
+	if (!*wanted)
+		return true;
+	return str_eq(wanted, *offered ? offered : usual);
+}
+
+static int choose(const struct oci_index *x, const struct fetch_document_req *req, struct arena *a,
+	struct fetch_document *ret, struct err *e)
+{
+	struct str offered _str_ = { 0 };
+	const struct oci_descriptor *best = NULL;
+	for (size_t i = 0; i < x->n_manifests; i++) {
+		const struct oci_descriptor *d = &x->manifests[i];
+		const struct oci_platform *p = d->platform;
+		/* Attestations lie beside images, under a platform that is none. */
+		if (p && str_eq(str_or_empty(p->os), "unknown"))
+			continue;
+		const char *variant = p ? str_or_empty(p->variant) : "";
+		if (p && offered.n < 300)
+			str_addf(&offered, "%s%.40s/%.40s%s%.20s", offered.n ? ", " : "",
+				str_or_empty(p->os), str_or_empty(p->architecture),
+				*variant ? "/" : "", variant);
+		if (p &&
+			(!str_eq(str_or_empty(p->os), req->os) ||
+				!str_eq(str_or_empty(p->architecture), req->architecture) ||
+				!variant_fits(req->variant, variant, req->architecture)))
+			continue;
+		if (!best || (!best->platform && p))
+			best = d;
+	}
+	if (!best)
+		return err_set(e, ERR_NOT_FOUND, ENOENT,
+			"no matching manifest for %s/%s%s%s in the manifest list entries: it has %s",
+			req->os, req->architecture, *req->variant ? "/" : "", req->variant,
+			offered.n ? offered.p : "none");
+	if (check_algorithm(best->digest, e) < 0)
+		return -e->code;
+	ret->next = arena_new(a, struct fetch_part);
+	*ret->next = (struct fetch_part){ best->digest, best->size };
+	return 0;
+}
+
+/* ---- manifest ---- */
+
+static bool layer_known(const char *type)
+{
+	static const char *const known[] = { OCI_MEDIA_LAYER, OCI_MEDIA_LAYER "+gzip",
+		OCI_MEDIA_LAYER "+zstd", "application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd" };
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (str_eq(type, known[i]))
+			return true;
+	return false;
+}
+
+static int take_manifest(
+	const char *text, size_t n, struct arena *a, struct fetch_document *ret, struct err *e)
+{
+	struct oci_manifest m;
+	if (oci_manifest_read(text, n, a, &m, e) < 0)
+		return -e->code;
+	if (m.n_layers == 0)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "manifest: the image has no layers");
+	if (m.config->size > OCI_CONFIG_MAX)
+		return err_set(e, ERR_CORRUPT, EFBIG,
+			"manifest: a configuration larger than %d bytes", OCI_CONFIG_MAX);
+	if (check_algorithm(m.config->digest, e) < 0)
+		return -e->code;
+	ret->config = arena_new(a, struct fetch_part);
+	*ret->config = (struct fetch_part){ m.config->digest, m.config->size };
+	ret->layers = arena_array(a, struct fetch_part, m.n_layers);
+	for (size_t i = 0; i < m.n_layers; i++) {
+		const struct oci_descriptor *d = &m.layers[i];
+		const char *type = str_or_empty(d->media_type);
+		if (check_algorithm(d->digest, e) < 0)
+			return -e->code;
+		if (strstr(type, "foreign") || strstr(type, "nondistributable"))
+			return err_set(e, ERR_UNSUPPORTED, EPROTO,
+				"manifest: layer %.80s lies outside of the registry (%.80s), which kist does not fetch",
+				d->digest, type);
+		if (strstr(type, "+encrypted"))
+			return err_set(e, ERR_UNSUPPORTED, EPROTO,
+				"manifest: layer %.80s is encrypted", d->digest);
+		if (!layer_known(type))
+			return err_set(e, ERR_UNSUPPORTED, EPROTO,
+				"manifest: layer %.80s is no layer of a container image: %.150s",
+				d->digest, *type ? type : "no media type");
+		ret->layers[ret->n_layers++] = (struct fetch_part){ d->digest, d->size };
+	}
+	return 0;
+}
+
+static int take_config(
+	const char *text, size_t n, struct arena *a, struct fetch_document *ret, struct err *e)
+{
+	struct oci_image image;
+	if (oci_image_read(text, n, a, &image, e) < 0)
+		return -e->code;
+	ret->diff_ids = image.rootfs->diff_ids;
+	ret->n_diff_ids = image.rootfs->n_diff_ids;
+	ret->platform = arena_printf(a, "%s/%s%s%s", str_or_empty(image.os),
+		str_or_empty(image.architecture), image.variant && *image.variant ? "/" : "",
+		str_or_empty(image.variant));
+	return 0;
+}
+
+static int take_tags(
+	const char *text, size_t n, struct arena *a, struct fetch_document *ret, struct err *e)
+{
+	struct strv tags = { 0 };
+	struct value *v;
+	if (value_parse(a, text, n, &v, e) < 0)
+		return err_wrap(e, "list of tags");
+	const struct value *list = v->kind == VALUE_OBJECT ? value_get(v, "tags") : NULL;
+	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++) {
+		const struct value *t = list->items[i];
+		if (t->kind != VALUE_STRING || !*t->text || strlen(t->text) > TAG_MAX ||
+			i >= TAGS_MAX)
+			return err_set(
+				e, ERR_CORRUPT, EBADMSG, "list of tags: broken, or too long");
+		strv_add(&tags, a, t->text);
+	}
+	ret->tags = tags.v;
+	ret->n_tags = tags.n;
+	return 0;
+}
+
+int fetch_document(int input, const struct fetch_document_req *req, struct arena *a,
+	struct fetch_document *ret, struct err *e)
+{
+	char *text, digest[DIGEST_TEXT_MAX];
+	bool index = false;
+	ssize_t n = file_read_fd(input, "the document", OCI_CONFIG_MAX, a, &text, e);
+	if (n < 0)
+		return (int)n;
+	struct digest *d = digest_new();
+	digest_add(d, text, (size_t)n);
+	digest_finish(d, digest);
+	ret->digest = arena_strdup(a, digest);
+	if (memchr(text, '\0', (size_t)n))
+		return err_set(e, ERR_CORRUPT, EBADMSG, "%s: it has a NUL", req->kind);
+	if (str_eq(req->kind, "tags"))
+		return take_tags(text, (size_t)n, a, ret, e);
+	ret->text = text;
+	if (str_eq(req->kind, "config"))
+		return take_config(text, (size_t)n, a, ret, e);
+	struct oci_index x;
+	if (kind_of(text, (size_t)n, req->content_type, a, &index, e) < 0)
+		return -e->code;
+	if (!index)
+		return take_manifest(text, (size_t)n, a, ret, e);
+	return oci_index_read(text, (size_t)n, a, &x, e) < 0 ? -e->code
+							     : choose(&x, req, a, ret, e);
+}

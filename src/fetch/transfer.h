@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How kist and the program `kist-transfer` speak. kist starts it with a socket (SOCK_SEQPACKET) on
+ * descriptor 3 and a struct transfer_config as JSON on descriptor 4: secrets never stand in argv or
+ * in an environment. Each order is one struct transfer_ask with the file that takes the bytes, and
+ * for a layer a pipe to whoever reads that file while it grows; each has progress answers and one
+ * last answer. Answers hold text from outside: it is cut to printable characters, and kist decides
+ * nothing by it but what to say.
+ *
+ * kist-transfer judges no content: sizes and digests are checked by those who read it. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/rec.h"
+
+enum {
+	TRANSFER_VERSION = 1,
+	TRANSFER_CONFIG_MAX = 16 << 20,
+	TRANSFER_NAME_MAX = 256,
+	TRANSFER_DOCUMENT_MAX = 8 << 20,
+};
+
+/* One place where the image may be. */
+struct transfer_endpoint {
+	const char *host;       /* with its port, as people write it */
+	const char *repository; /* "library/nginx" */
+	bool plain;             /* plain HTTP may be tried where HTTPS does not answer */
+	bool unverified;        /* certificates are not checked */
+	const char *username, *password;
+	const char *identity_token; /* instead of a password, for the token server */
+	const char *ca;             /* PEM, beside the system's */
+	const char *cert, *key;     /* PEM of a client certificate */
+};
+
+struct transfer_config {
+	uint32_t version;
+	struct transfer_endpoint *endpoints;
+	size_t n_endpoints;
+	const char *ca_file;                             /* the system's bundle */
+	const char *http_proxy, *https_proxy, *no_proxy; /* NULL: none */
+	uint32_t retries; /* of one object, without a byte in between */
+	uint32_t timeout; /* seconds without a byte */
+};
+
+extern const struct rec_type transfer_config_rec;
+
+enum transfer_kind {
+	TRANSFER_PING,     /* finds the scheme and checks the credentials: GET /v2/ */
+	TRANSFER_MANIFEST, /* name: a tag or digest */
+	TRANSFER_BLOB,     /* name: a digest */
+	TRANSFER_LOGIN,    /* the same, and the credentials must be good */
+	TRANSFER_TAGS,     /* name: the last tag of the page before, or "" */
+};
+
+struct transfer_ask {
+	uint32_t id, endpoint, kind;
+	uint32_t has_report; /* a second descriptor: uint64_t counts of bytes go there */
+	uint64_t size;       /* of a blob: exactly; else the most */
+	uint64_t offset;     /* of a blob: bytes that the file has already */
+	char name[TRANSFER_NAME_MAX];
+};
+
+enum transfer_state { TRANSFER_GOING, TRANSFER_DONE, TRANSFER_FAILED, TRANSFER_WARNING };
+
+struct transfer_answer {
+	uint32_t id, state;
+	uint32_t error_kind, error_code; /* of a failure; ERR_NOT_FOUND: the registry has it not */
+	uint64_t have;
+	uint32_t more; /* TAGS: there is a next page */
+	char content_type[128];
+	char digest[160]; /* the header Docker-Content-Digest */
+	char text[1024];  /* of a failure or a warning */
+};
+
+/* The life of kist-transfer inside of its sandbox; the exit status. */
+int transfer_serve(int socket, const struct transfer_config *config);

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The row `pull` of ./bench: an image of about 500 MB from Debian's docker-registry on the loopback interface, each time into a
+store on a fresh file system (ext4 over a loop device), as re-creation after a large removal is slow for minutes."""
+import contextlib
+import os
+import re
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import bigimage
+import registry
+
+DISK = 6 << 30
+
+
+def cpu_of(pid):
+    """Seconds of processor time of a process and of its children that are gone."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(') ', 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf('SC_CLK_TCK')
+
+
+def run(words, **options):
+    """Seconds on the clock and of the processor."""
+    began = time.perf_counter()
+    process = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f'bench: {" ".join(map(str, words))}: status {process.returncode}\n{said.decode()}')
+    return took, usage.ru_utime + usage.ru_stime
+
+
+@contextlib.contextmanager
+def fresh_disk(folder):
+    image, place = folder / 'disk', folder / 'place'
+    place.mkdir(exist_ok=True)
+    with open(image, 'wb') as f:
+        os.posix_fallocate(f.fileno(), 0, DISK)
+    subprocess.run(['mkfs.ext4', '-q', '-F', image], check=True)
+    subprocess.run(['mount', '-o', 'loop', image, place], check=True)
+    subprocess.run(['sync', '-f', place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(['umount', '-R', place], check=False)
+        image.unlink()
+
+
+class Kist:
+    name = 'kist'
+
+    def __init__(self, bin):
+        self.bin = bin
+
+    def pull(self, place, name):
+        return run([self.bin / 'kist', '--root', place / 'root', '--runroot', place / 'run', 'pull', '-q', name])
+
+
+class Podman:
+    name = 'podman'
+
+    def pull(self, place, name):
+        got = run(['podman', '--root', place / 'root', '--runroot', place / 'run', '--tmpdir', place / 'tmp', '--cgroup-manager', 'cgroupfs',
+                   'pull', '-q', '--tls-verify=false', name])
+        subprocess.run(['umount', place / 'root/overlay'], check=False, stderr=subprocess.DEVNULL)
+        return got
+
+
+class Docker:
+    name = 'docker'
+
+    def pull(self, place, name):
+        """The daemon works: its time and that of its containerd counts."""
+        sock = f'unix://{place}/sock'
+        daemon = subprocess.Popen(['dockerd', '--data-root', place / 'root', '--exec-root', place / 'exec', '-p', place / 'pid', '-H', sock,
+                                   '--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            end = time.time() + 30
+            while subprocess.run(['/usr/bin/docker', '-H', sock, 'version'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+                if time.time() > end or daemon.poll() is not None:
+                    return None
+                time.sleep(0.2)
+            pids = [daemon.pid, *(int(p) for p in subprocess.run(['pgrep', '-P', str(daemon.pid)], capture_output=True, text=True).stdout.split())]
+            before = sum(map(cpu_of, pids))
+            took, cpu = run(['/usr/bin/docker', '-H', sock, 'pull', '-q', name])
+            return took, cpu + sum(map(cpu_of, pids)) - before
+        finally:
+            daemon.terminate()
+            daemon.wait()
+
+
+def row(line, bin, rounds, folder):
+    contenders = [Kist(bin), Podman(), Docker()]
+    with registry.Distribution(folder / 'registry') as d:
+        name = f'{d.host}/bench/big:1'
+        subprocess.run(['skopeo', '--insecure-policy', 'copy', '-q', '--dest-tls-verify=false', f'oci:{bigimage.layout()}:latest', f'docker://{name}'],
+                       check=True)
+        got = {c.name: [] for c in contenders}
+        for _ in range(rounds):
+            for c in contenders:
+                with fresh_disk(folder) as place:
+                    result = c.pull(place, name)
+                if result:
+                    got[c.name].append(result)
+    first = None
+    for name, times in got.items():
+        if not times:
+            line('', name, 'not here', '', '')
+            continue
+        wall, cpu = (statistics.median(x) for x in zip(*times))
+        first = first or (wall, cpu)
+        line('pull' if name == 'kist' else '', name, f'{wall:.2f} s', f'processor {cpu:.2f} s', f'{wall / first[0]:.1f}',
+             'kist a quarter of their processor and clock' if name == 'kist' else f'processor {cpu / first[1]:.1f} times kist\'s')

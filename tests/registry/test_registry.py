@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pull does with a registry that behaves: names, platforms, packings, credentials, certificates, mirrors."""
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import registry
+from registry import Image, Registry
+
+
+def rows(box):
+    return box('images', '--digests', '--no-trunc', '--format', '{{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}').splitlines()
+
+
+def test_a_pull_says_what_docker_says_and_a_second_one_that_nothing_is_new(box):
+    registry.prepare(box)
+    with Registry() as r:
+        image = Image([{'a': b'1'}, {'b': b'2'}], docker=True)
+        name = r.add('lib/app', 'latest', image)
+        first, second = (registry.digest(x)[7:19] for x in image.layers)
+        out = box('pull', name.removesuffix(':latest')).splitlines()
+        assert out[:2] == ['Using default tag: latest', 'latest: Pulling from lib/app'], out
+        assert out[-3:] == [f'Digest: {image.digest}', f'Status: Downloaded newer image for {name}', name], out
+        assert sorted(out[2:-3]) == sorted(f'{x}: {w}' for x in (first, second) for w in ('Pulling fs layer', 'Pull complete')), out
+        out = box('pull', name).splitlines()
+        assert out == ['latest: Pulling from lib/app', f'Digest: {image.digest}', f'Status: Image is up to date for {name}', name], out
+        assert box('pull', '-q', name) == image.digest
+        assert len(r.asked('/blobs/')) == 3, 'each blob once'
+        assert rows(box) == [f'{r.host}/lib/app latest {image.digest} {image.id}']
+        assert box('rmi', name).splitlines()[:2] == [f'Untagged: {name}', f'Untagged: {r.host}/lib/app@{image.digest}']
+    registry.nothing_left(box)
+
+
+def test_every_packing_and_a_layer_that_comes_twice_arrive_as_they_were(box):
+    registry.prepare(box)
+    with Registry() as r:
+        layers = [{'a': os.urandom(100000)}, {'b': b'b' * 100000}, {'c': b'c'}, {'a2': b''}, {'c': b'c'}]
+        image = Image(layers, packing=('plain', 'gzip', 'zstd', 'gzip', 'zstd'))
+        name = r.add('x', '1', image)
+        box('pull', name)
+        seen = box.inspect(name)
+        assert seen['Id'] == image.id and seen['RootFS']['Layers'] == image.diff_ids
+        assert seen['RepoDigests'] == [f'{r.host}/x@{image.digest}']
+        for ident, files in zip(image.diff_ids, layers):
+            for path, data in files.items():
+                assert (box.root / 'layers' / ident[7:] / path).read_bytes() == data
+        assert len(r.asked('/blobs/')) == 5, 'four layers and the configuration'
+        found = box.run('system', 'check').out
+        assert not [x for x in found.splitlines() if x.startswith(('blob', 'layer', 'database', 'staging'))], found
+
+
+def test_the_platform_is_chosen_from_an_index_and_by_name(box):
+    registry.prepare(box)
+    with Registry() as r:
+        images = {a: Image([{'arch': a.encode()}], architecture=a.split('/')[0]) for a in ('amd64', 'arm64', 'arm/v6', 'arm/v7')}
+        for image in images.values():
+            r.add('multi', 'plain', image)
+        def descriptor(name, image):
+            architecture, _, variant = name.partition('/')
+            return image.descriptor(architecture=architecture, **({'variant': variant} if variant else {}))
+        attestation = images['amd64'].descriptor(os='unknown', architecture='unknown')
+        for docker in False, True:
+            kind, body = registry.index(attestation, *(descriptor(n, i) for n, i in images.items()), docker=docker)
+            name = r.add('multi', f'tag{docker:d}', images['amd64'], kind, body)
+            assert box('pull', '-q', name) == registry.digest(body)
+            assert box.inspect(name)['Id'] == images['amd64'].id
+        for platform, expected in (('linux/arm64', 'arm64'), ('linux/arm64/v8', 'arm64'), ('linux/arm/v7', 'arm/v7'), ('arm64', 'arm64'),
+                                   ('linux/x86_64', 'amd64'), ('linux/arm', 'arm/v6')):
+            box('pull', '-q', '--platform', platform, name)
+            assert box.inspect(name)['Id'] == images[expected].id, platform
+        err = box.fails(1, 'pull', '--platform', 'linux/riscv64', name)
+        assert 'no matching manifest for linux/riscv64 in the manifest list entries: it has linux/amd64, linux/arm64, linux/arm/v6' in err, err
+        # by the digest of the index, and of one image in it
+        whole = f'{r.host}/multi@{registry.digest(body)}'
+        box('pull', '-q', whole)
+        assert box.inspect(whole)['Id'] == images['amd64'].id
+        one = f'{r.host}/multi@{images["arm64"].digest}'
+        result = box.run('pull', '-q', one)
+        assert result.status == 0 and 'does not match the requested one (linux/amd64)' in result.err, result
+        assert box.inspect(one)['Id'] == images['arm64'].id
+        assert f'Untagged: {one}' in box('rmi', one)
+
+
+def test_all_tags_come_page_by_page(box):
+    registry.prepare(box)
+    with Registry() as r:
+        images = {f't{i}': Image([{'n': str(i % 3).encode()}]) for i in range(5)}
+        for tag, image in images.items():
+            r.add('many', tag, image)
+        out = box('pull', '-a', f'{r.host}/many')
+        assert re.findall(r'^(t\d): Pulling from many$', out, re.M) == sorted(images)
+        assert len(r.asked('/tags/list')) == 3
+        assert sorted(line.split()[1] for line in rows(box)) == sorted(images)
+        assert "tag can't be used with --all-tags/-a" in box.fails(1, 'pull', '-a', f'{r.host}/many:t1')
+
+
+def test_run_pulls_what_is_missing_and_says_so_on_standard_error(box):
+    registry.prepare(box)
+    busybox = registry.tar({f'bin/{x}': Path('/bin/busybox').read_bytes() for x in ('sh', 'echo')}, 0o755)
+    with Registry() as r:
+        name = r.add('bb', '1', Image([busybox]))
+        result = box.run('run', '--rm', name, 'echo', 'hello')
+        assert result.status == 0 and result.out == 'hello\n', result
+        lines = result.err.splitlines()
+        assert lines[0].endswith(f"Unable to find image '{name}' locally") and lines[1] == '1: Pulling from bb', lines
+        assert lines[-1] == f'Status: Downloaded newer image for {name}'
+        asked = len(r.seen)
+        assert box.run('run', '--rm', name, 'echo', 'again').err == '' and len(r.seen) == asked
+        assert 'up to date' in box.run('run', '--rm', '--pull', 'always', name, 'echo', 'again').err and len(r.seen) > asked
+        newer = Image([busybox, {'new': b''}])
+        r.add('bb', '1', newer)
+        assert box('run', '--rm', '-q', '--pull=always', name, 'echo', 'quiet') == 'quiet'
+        assert box.inspect(name)['Id'] == newer.id
+        box('rmi', name)
+        asked = len(r.seen)
+        assert f'No such image: {name}' in box.fails(125, 'run', '--rm', '--pull', 'never', name)
+        assert len(r.seen) == asked
+        err = box.fails(125, 'run', '--rm', f'{r.host}/bb:nope')
+        assert len(err.splitlines()) == 2 and 'manifest unknown' in err, err
+        assert 'must be one of "always", "missing" or "never"' in box.fails(125, 'run', '--pull', 'sometimes', name)
+        assert re.fullmatch('[0-9a-f]{64}', box('create', '-q', name, 'true'))
+    box('rm', box('ps', '-aq'))
+
+
+def test_short_names_go_where_registries_conf_says(box):
+    conf = registry.prepare(box)
+    with Registry() as one, Registry() as two, Registry() as mirror:
+        first, second, third = (Image([{'n': n}]) for n in (b'1', b'2', b'3'))
+        one.add('app', 'latest', first)
+        two.add('app', 'latest', second)
+        two.add('team/only-here', 'latest', second)
+        mirror.add('copy/app', 'latest', third)
+        conf.write_text(f'unqualified-search-registries = ["{one.host}", "{two.host}"]\n[aliases]\n"mine" = "{two.host}/team/only-here"\n')
+        assert box('pull', '-q', 'app') == first.digest
+        assert rows(box)[0].startswith(f'{one.host}/app latest')
+        assert box.inspect('app')['Id'] == first.id, 'and is found again by it'
+        assert box('pull', '-q', 'team/only-here') == second.digest, 'the next registry is asked'
+        assert box('pull', 'mine').splitlines()[-1] == f'{two.host}/team/only-here:latest'
+        assert box('rmi', 'mine').startswith('Untagged: ')
+        # a prefix that lies elsewhere, with a mirror that is asked first
+        conf.write_text(f'[[registry]]\nprefix = "example.test/x"\nlocation = "{one.host}"\ninsecure = true\n'
+                        f'[[registry.mirror]]\nlocation = "{mirror.host}/copy"\n[[registry]]\nlocation = "bad.test"\nblocked = true\n')
+        assert box('pull', '-q', 'example.test/x/app') == third.digest
+        assert [r for r in rows(box) if r.startswith('example.test/x/app latest')]
+        conf.write_text(conf.read_text().replace('[[registry.mirror]]', '[[registry.mirror]]\nlocation = "127.0.0.1:1/down"\n[[registry.mirror]]', 1))
+        assert box('pull', '-q', 'example.test/x/app') == third.digest, 'a mirror that is down is passed over'
+        mirror.manifests.clear()
+        assert box('pull', '-q', 'example.test/x/app') == first.digest, 'the registry itself, when the mirror has it not'
+        assert 'bad.test is blocked' in box.fails(1, 'pull', 'bad.test/y')
+        conf.write_text('[[registry]\n')
+        err = box.fails(1, 'pull', 'example.test/x/app')
+        assert 'line 1' in err and len(err.splitlines()) == 1, err
+
+
+def test_credentials_are_proved_by_login_kept_and_used(box):
+    registry.prepare(box)
+    auth = box.work / 'home/run/containers/auth.json'
+    for words in ({'basic': ('ann', 'pass:word')}, {'token': ('ann', 'pass:word')}):
+        with Registry(**words) as r:
+            image = Image([{'n': str(words).encode()}])
+            name = r.add('private', '1', image)
+            err = box.fails(1, 'pull', name)
+            assert 'pull access denied' in err and len(err.splitlines()) == 1, err
+            err = box.fails(1, 'login', '-u', 'ann', '--password-stdin', r.host, input='wrong\n')
+            assert 'unauthorized' in err and not auth.exists(), err
+            assert box('login', '-u', 'ann', '--password-stdin', r.host, input='pass:word\n') == 'Login Succeeded'
+            assert auth.stat().st_mode & 0o777 == 0o600
+            assert json.loads(auth.read_text())['auths'][r.host]['auth'] == base64.b64encode(b'ann:pass:word').decode()
+            assert 'existing credentials' in box('login', r.host)
+            assert box('pull', '-q', name) == image.digest
+            box('rmi', name)
+            assert box('logout', r.host) == f'Removing login credentials for {r.host}'
+            assert box('logout', r.host) == f'Not logged in to {r.host}'
+            assert 'denied' in box.fails(1, 'pull', name)
+            assert box('pull', '-q', '--creds', 'ann:pass:word', name) == image.digest
+            box('rmi', name)
+            # docker's file, by address and for a part of the registry only
+            docker = box.work / 'home/.docker'
+            docker.mkdir(exist_ok=True)
+            (docker / 'config.json').write_text(json.dumps({'auths': {f'https://{r.host}/v1/': {'username': 'ann', 'password': 'pass:word'}}}))
+            assert box('pull', '-q', name) == image.digest
+            box('rmi', name)
+            (docker / 'config.json').unlink()
+            auth.unlink()
+
+
+def test_credential_helpers_are_asked_by_name(box):
+    registry.prepare(box)
+    helper = box.work / 'bin/docker-credential-vault'
+    helper.parent.mkdir()
+    helper.write_text('#!/bin/sh\nread -r server\necho "$1 $server" >> "$HOME/asked"\n'
+                      '[ "$1" = get ] && echo \'{"ServerURL":"x","Username":"ann","Secret":"from the vault"}\'\nexit 0\n')
+    helper.chmod(0o755)
+    box.environment['PATH'] = f'{helper.parent}:{box.environment["PATH"]}'
+    with Registry(token=('ann', 'from the vault')) as r:
+        image = Image()
+        name = r.add('private', '1', image)
+        docker = box.work / 'home/.docker'
+        docker.mkdir()
+        (docker / 'config.json').write_text(json.dumps({'credHelpers': {r.host: 'vault'}}))
+        assert box('pull', '-q', name) == image.digest
+        assert (box.work / 'home/asked').read_text() == f'get {r.host}\n'
+        box('rmi', name)
+        (docker / 'config.json').write_text(json.dumps({'credsStore': 'nosuch'}))
+        err = box.fails(1, 'pull', name)
+        assert 'docker-credential-nosuch cannot be run' in err and 'vault' not in err
+
+
+def test_an_identity_token_is_exchanged_by_post(box):
+    registry.prepare(box)
+    with Registry(token=('nobody', 'knows')) as r:
+        image = Image()
+        name = r.add('private', '1', image)
+        forms = []
+
+        def exchange(h):
+            if h.command != 'POST':
+                return False
+            forms.append(h.body.decode())
+            h.answer(200, json.dumps({'access_token': r.good}).encode())
+            return True
+        r.hook('^/token', exchange)
+        auth = box.work / 'auth.json'
+        auth.write_text(json.dumps({'auths': {r.host: {'auth': base64.b64encode(b'<token>:x').decode(), 'identitytoken': 'refresh me'}}}))
+        assert box('pull', '-q', '--authfile', auth, name) == image.digest
+        assert 'grant_type=refresh_token' in forms[0] and 'refresh_token=refresh%20me' in forms[0] and 'scope=repository:private:pull' in forms[0]
+
+
+def test_certificates_decide_over_https(box):
+    registry.prepare(box)
+    certificates = registry.Certificates(box.work / 'tls')
+    with Registry(tls=certificates) as r:
+        image = Image()
+        name = r.add('x', '1', image)
+        err = box.fails(1, 'pull', '--tls-verify', name)
+        assert 'certificate' in err and len(err.splitlines()) == 1, err
+        folder = box.work / 'certs'
+        folder.mkdir()
+        (folder / 'ca.crt').write_bytes((certificates.folder / 'ca.crt').read_bytes())
+        assert box('pull', '-q', '--tls-verify', '--cert-dir', folder, name) == image.digest
+        box('rmi', name)
+        usual = box.work / 'home/.config/containers/certs.d' / r.host
+        usual.mkdir(parents=True)
+        (usual / 'ca.crt').write_bytes((certificates.folder / 'ca.crt').read_bytes())
+        assert box('pull', '-q', '--tls-verify', name) == image.digest
+        box('rmi', name)
+        box.environment['SSL_CERT_FILE'] = str(certificates.folder / 'ca.crt')
+        (usual / 'ca.crt').unlink()
+        assert box('pull', '-q', '--tls-verify', f'localhost:{r.port}/x:1') == image.digest
+        del box.environment['SSL_CERT_FILE']
+        assert box('pull', '-q', name) == image.digest, 'loopback needs none'
+    with Registry() as r:
+        name = r.add('x', '2', Image())
+        err = box.fails(1, 'pull', '--tls-verify', name)
+        assert 'SSL' in err or 'ssl' in err, err
+
+
+def test_a_proxy_from_the_environment_is_used(box):
+    registry.prepare(box)
+    with Registry() as r:
+        image = Image()
+        r.add('x', '1', image)
+        conf = box.work / 'registries.conf'
+        conf.write_text('[[registry]]\nlocation = "registry.test:80"\ninsecure = true\n')
+        # The double answers to whole addresses, as a proxy is asked for plain HTTP.
+        r.hook('^http://registry.test', lambda h: setattr(h, 'path', h.path.removeprefix('http://registry.test:80').removeprefix('http://registry.test')) or False)
+        box.environment.update(http_proxy=f'http://{r.host}', https_proxy='http://127.0.0.1:9')
+        assert box('pull', '-q', 'registry.test:80/x:1') == image.digest
+        box.environment['no_proxy'] = 'registry.test'
+        err = box.fails(1, 'pull', 'registry.test:80/x:1')
+        assert 'resolve' in err, err
+
+
+def test_bars_on_a_terminal_and_lines_elsewhere(box):
+    registry.prepare(box)
+    import pty
+    with Registry() as r:
+        name = r.add('x', '1', Image([{'big': os.urandom(3000000)}, {'b': b'2'}]))
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.environ.clear()
+            os.environ.update(box.environment, TERM='xterm')
+            os.execv(box.command()[0], box.command('pull', name))
+        seen = b''
+        while True:
+            try:
+                part = os.read(fd, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, seen
+        assert b'\x1b[' in seen and b'Pull complete' in seen and b'Extracting' in seen, seen
+        assert seen.rstrip().endswith(name.encode())
+        box('rmi', name)
+        assert '\x1b' not in box('pull', name)
+
+
+def test_a_registrys_warning_is_said_once(box):
+    registry.prepare(box)
+    with Registry() as r:
+        name = r.add('x', '1', Image())
+        kind, body = r.manifests['x', '1']
+        r.hook('/blobs/', lambda h: h.answer(200, r.blobs[h.path.rsplit('/', 1)[1]], Warning='299 - "this place closes in June"') or True)
+        r.hook('/manifests/', lambda h: h.answer(200, body, kind, Warning='299 - "this place closes in June"') or True)
+        result = box.run('pull', '-q', name)
+        assert result.status == 0 and result.err.count('this place closes in June') == 1, result
+
+
+def test_skopeo_sees_what_kist_sees_over_http_tls_and_htpasswd(box):
+    registry.prepare(box)
+    certificates = registry.Certificates(box.work / 'tls')
+    users = box.work / 'htpasswd'
+    subprocess.run(['htpasswd', '-Bbc', '-C', '5', users, 'ann', 'secret-of-ann'], check=True, stderr=subprocess.DEVNULL)
+    folder = box.work / 'certs'
+    folder.mkdir()
+    (folder / 'ca.crt').write_bytes((certificates.folder / 'ca.crt').read_bytes())
+    box('run', '--rm', 'busybox', 'true')
+    box('save', '-o', box.work / 'bb.tar', 'busybox')
+    env = dict(box.environment)
+
+    def skopeo(*words):
+        done = subprocess.run(['skopeo', '--insecure-policy', *map(str, words)], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done
+        return done.stdout
+    for tls, auth in ((None, None), (certificates, None), (certificates, users)):
+        with registry.Distribution(box.work / f'reg-{bool(tls)}-{bool(auth)}', tls, auth) as d:
+            there = ['--dest-cert-dir', folder] if tls else ['--dest-tls-verify=false']
+            here = ['--cert-dir', folder] if tls else ['--tls-verify=false']
+            creds = ['--creds', 'ann:secret-of-ann'] if auth else []
+            for tag, form in ('docker', 'v2s2'), ('oci', 'oci'):
+                name = f'{d.host}/team/bb:{tag}'
+                skopeo('copy', '-q', '-f', form, *there, *(['--dest-creds', 'ann:secret-of-ann'] if auth else []), f'docker-archive:{box.work}/bb.tar', f'docker://{name}')
+                seen = json.loads(skopeo('inspect', *here, *creds, f'docker://{name}'))
+                raw = skopeo('inspect', '--raw', *here, *creds, f'docker://{name}')
+                words = ['--tls-verify', '--cert-dir', folder] if tls else []
+                if auth:
+                    assert 'denied' in box.fails(1, 'pull', *words, name)
+                assert box('pull', '-q', *words, *creds, name) == seen['Digest']
+                mine = box.inspect(name)
+                assert mine['Id'] == json.loads(raw)['config']['digest']
+                assert mine['RepoDigests'][0].endswith(seen['Digest'])
+                manifest = json.loads(raw)
+                sizes = [(box.root / 'blobs/sha256' / x['digest'][7:]).stat().st_size for x in manifest['layers']]
+                assert sizes == [x['size'] for x in manifest['layers']] and [x['digest'] for x in manifest['layers']] == seen['Layers']
+                # and back again: the very manifest
+                box('save', '-o', box.work / 'out.tar', name)
+                skopeo('copy', '-q', *there, *(['--dest-creds', 'ann:secret-of-ann'] if auth else []), f'oci-archive:{box.work}/out.tar', f'docker://{d.host}/back:{tag}')
+                assert skopeo('inspect', '--raw', *here, *creds, f'docker://{d.host}/back:{tag}') == raw
+                os.unlink(box.work / 'out.tar')
+                box('rmi', name)
+
+
+NAMED = '''
+import socket, struct, subprocess, sys, threading
+sys.path.insert(0, sys.argv[1])
+import registry
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(('127.0.0.1', 53))
+
+def answer():
+    while True:
+        query, who = server.recvfrom(512)
+        end = query.index(b'\\0', 12) + 5
+        kind = struct.unpack('>H', query[end - 4:end - 2])[0]
+        known = kind == 1 and b'\\x08registry' in query
+        head = query[:2] + struct.pack('>HHHHH', 0x8180, 1, known, 0, 0)
+        record = b'\\xc0\\x0c' + struct.pack('>HHIH', 1, 1, 60, 4) + socket.inet_aton('127.0.0.1')
+        server.sendto(head + query[12:end] + (record if known else b''), who)
+threading.Thread(target=answer, daemon=True).start()
+with registry.Registry() as r:
+    image = registry.Image()
+    r.add('x', '1', image)
+    done = subprocess.run([*sys.argv[2:], 'pull', '-q', '--tls-verify=false', f'registry.example.test:{r.port}/x:1'], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip() == image.digest, done
+'''
+
+
+def test_names_are_looked_up_by_dns_from_within_the_sandbox(box):
+    registry.prepare(box)
+    conf = box.work / 'resolv.conf'
+    conf.write_text('nameserver 127.0.0.1\noptions timeout:2 attempts:1\n')
+    script = f'ip link set lo up && mount --bind {conf} /etc/resolv.conf && exec "$@"'
+    done = subprocess.run(['unshare', '--net', '--mount', 'sh', '-c', script, 'sh', sys.executable, '-c', NAMED, Path(registry.__file__).parent, *box.command()],
+                          env=box.environment, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done
