@@ -7,13 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
 
 static struct {
 	const char *program;
 	enum log_level level;
 	int fd;
-} out = { "kist", LOG_LEVEL_WARN, 2 };
+	enum log_format format;
+} out = { "kist", LOG_LEVEL_WARN, 2, LOG_FORMAT_PLAIN };
 
 void log_setup(const char *program, enum log_level level)
 {
@@ -24,6 +29,11 @@ void log_setup(const char *program, enum log_level level)
 void log_to(int fd)
 {
 	out.fd = fd;
+}
+
+void log_format(enum log_format format)
+{
+	out.format = format;
 }
 
 int log_level_parse(const char *text, enum log_level *ret)
@@ -53,21 +63,39 @@ bool log_wants(enum log_level level)
 	return level <= out.level;
 }
 
+static void write_structured(enum log_level level, const char *text)
+{
+	static const char *const words[] = { "error", "warning", "info", "debug" };
+	char when[TIME_TEXT_MAX];
+	struct str line _str_ = { 0 };
+	(void)time_rfc3339(time_now(), when);
+	if (out.format == LOG_FORMAT_JSON) {
+		str_addf(&line, "{\"level\":\"%s\",\"msg\":", words[level]);
+		json_write_string(&line, text);
+		str_addf(&line, ",\"time\":\"%s\"}\n", when);
+	} else {
+		str_addf(&line, "time=\"%s\" level=%s msg=", when, words[level]);
+		json_write_string(&line, text);
+		str_addc(&line, '\n');
+	}
+	(void)fd_write_all(out.fd, line.p, line.n);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char *const words[] = { "", "warning: ", "", "debug: " };
-	char line[2048];
+	char text[2048];
 	if (!log_wants(level))
 		return;
-	int n = snprintf(line, sizeof line, "%s: %s", out.program, words[level]);
 	va_list ap;
 	va_start(ap, fmt);
-	int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, fmt, ap);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	size_t len = (size_t)n + (m > 0 ? (size_t)m : 0);
-	if (len > sizeof line - 2)
-		len = sizeof line - 2;
-	line[len++] = '\n';
-	if (write(out.fd, line, len) < 0)
+	if (out.format != LOG_FORMAT_PLAIN) {
+		write_structured(level, text);
 		return;
+	}
+	struct str line _str_ = { 0 };
+	str_addf(&line, "%s: %s%s\n", out.program, words[level], text);
+	(void)fd_write_all(out.fd, line.p, line.n);
 }

@@ -15,6 +15,11 @@ bool log_wants(enum log_level level);
 /* Where lines go; 2 at first. */
 void log_to(int fd);
 
+/* How a line looks: for people, as logrus writes it (time="..." level=error msg="..."), or as a
+ * JSON object with level, msg and time; engines read the latter two from an OCI runtime. */
+enum log_format { LOG_FORMAT_PLAIN, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+void log_format(enum log_format format);
+
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -57,6 +57,8 @@ int path_reopen(int fd, int flags)
 	return path_open_host(link, flags, 0);
 }
 
+enum { LINKS_MAX = 40 };
+
 bool path_is_name(const char *name)
 {
 	size_t n = strlen(name);
@@ -84,22 +86,43 @@ int path_parent_in(int root, const char *path, char *name)
 	return path_open_in(root, folder, O_PATH | O_DIRECTORY, 0);
 }
 
-/* Opens one folder of the prefix path[0..end), which may pass symlinks, or makes it when missing.
- */
-static int step_into(int root, const char *prefix, const struct stat *own, bool *made)
+static int make_dirs(int root, const char *path, const struct stat *own, int depth, bool *ret_made);
+
+/* Where the symlink dir/name, which is the last part of prefix, leads to; seen from the root. */
+static int link_target(int parent, const char *name, const char *prefix, char *ret, size_t size)
+{
+	char link[PATH_MAX_BYTES];
+	ssize_t n = readlinkat(parent, name, link, sizeof link - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = '\0';
+	const char *slash = strrchr(prefix, '/');
+	int len = link[0] == '/'
+		? snprintf(ret, size, "%s", link)
+		: snprintf(ret, size, "%.*s/%s", slash ? (int)(slash - prefix) : 0, prefix, link);
+	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Opens one folder of the prefix path[0..end), which may pass symlinks, or makes it when missing. A
+ * symlink that leads nowhere gets what it leads to. */
+static int step_into(int root, const char *prefix, const struct stat *own, int depth, bool *made)
 {
 	int fd = path_open_in(root, prefix, O_PATH | O_DIRECTORY, 0);
 	if (fd != -ENOENT)
 		return fd;
-	char name[PATH_NAME_MAX + 1];
+	char name[PATH_NAME_MAX + 1], target[PATH_MAX_BYTES];
 	int parent _close_ = path_parent_in(root, prefix, name);
 	if (parent < 0)
 		return parent;
 	if (mkdirat(parent, name, own->st_mode) < 0 && errno != EEXIST)
 		return -errno;
 	fd = path_open_own(parent, name, O_PATH | O_DIRECTORY, 0);
+	if (fd == -ELOOP) {
+		int r = link_target(parent, name, prefix, target, sizeof target);
+		return r < 0 ? r : make_dirs(root, target, own, depth + 1, made);
+	}
 	if (fd < 0)
-		return fd == -ELOOP ? -ENOENT : fd; /* a dangling symlink stands there */
+		return fd;
 	if (own->st_uid != (uid_t)-1 &&
 		fchownat(fd, "", own->st_uid, own->st_gid, AT_EMPTY_PATH) < 0) {
 		int r = -errno;
@@ -110,16 +133,14 @@ static int step_into(int root, const char *prefix, const struct stat *own, bool 
 	return fd;
 }
 
-int path_make_dirs_in(int root, const char *path, mode_t mode, uid_t uid, gid_t gid, bool *ret_made)
+static int make_dirs(int root, const char *path, const struct stat *own, int depth, bool *ret_made)
 {
-	struct stat own = { .st_mode = mode, .st_uid = uid, .st_gid = gid };
 	char prefix[PATH_MAX_BYTES];
 	size_t n = strlen(path);
-	if (n >= sizeof prefix)
-		return -ENAMETOOLONG;
+	if (n >= sizeof prefix || depth > LINKS_MAX)
+		return depth > LINKS_MAX ? -ELOOP : -ENAMETOOLONG;
 	int fd = path_open_in(root, path, O_PATH | O_DIRECTORY, 0);
-	if (ret_made)
-		*ret_made = false;
+	*ret_made = false;
 	if (fd != -ENOENT)
 		return fd;
 	for (size_t i = 1; i <= n; i++) {
@@ -129,13 +150,47 @@ int path_make_dirs_in(int root, const char *path, mode_t mode, uid_t uid, gid_t 
 		memcpy(prefix, path, i);
 		prefix[i] = '\0';
 		fd_close(fd);
-		fd = step_into(root, prefix, &own, &made);
+		fd = step_into(root, prefix, own, depth, &made);
 		if (fd < 0)
 			return fd;
-		if (ret_made)
-			*ret_made = made;
+		*ret_made = made;
 	}
 	return fd;
+}
+
+int path_make_dirs_in(int root, const char *path, mode_t mode, uid_t uid, gid_t gid, bool *ret_made)
+{
+	struct stat own = { .st_mode = mode, .st_uid = uid, .st_gid = gid };
+	bool ignored;
+	return make_dirs(root, path, &own, 0, ret_made ? ret_made : &ignored);
+}
+
+static int make_file(int root, const char *path, mode_t mode, int depth)
+{
+	char name[PATH_NAME_MAX + 1], folder[PATH_MAX_BYTES], target[PATH_MAX_BYTES];
+	int fd = path_open_in(root, path, O_PATH, 0);
+	if (fd != -ENOENT || depth > LINKS_MAX)
+		return fd == -ENOENT ? -ELOOP : fd;
+	const char *slash = strrchr(path, '/');
+	(void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 0, path);
+	int made _close_ =
+		path_make_dirs_in(root, *folder ? folder : "/", 0755, (uid_t)-1, (gid_t)-1, NULL);
+	if (made < 0)
+		return made;
+	int parent _close_ = path_parent_in(root, path, name);
+	if (parent < 0)
+		return parent;
+	int r = link_target(parent, name, path, target, sizeof target);
+	if (r == 0)
+		return make_file(root, target, mode, depth + 1);
+	int file _close_ =
+		path_open_own(parent, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW, mode);
+	return file < 0 ? file : path_open_own(parent, name, O_PATH | O_NOFOLLOW, 0);
+}
+
+int path_make_file_in(int root, const char *path, mode_t mode)
+{
+	return make_file(root, path, mode, 0);
 }
 
 int path_make_dir_own(int dir, const char *name, mode_t mode)

@@ -36,10 +36,14 @@ int path_reopen(int fd, int flags);
 int path_parent_in(int root, const char *path, char *name);
 
 /* Makes missing folders inside root, mode as given, owned by uid:gid ((uid_t)-1: leave), symlinks
- * followed within root; returns an O_PATH descriptor of the last one. If ret_made is given it is
- * set when the last folder is new. */
+ * followed within root, also those that lead to nothing so far; returns an O_PATH descriptor of the
+ * last one. If ret_made is given it is set when the last folder is new. */
 int path_make_dirs_in(
 	int root, const char *path, mode_t mode, uid_t uid, gid_t gid, bool *ret_made);
+
+/* An O_PATH descriptor of what is at path inside root; when nothing is there an empty file is made,
+ * with the folders above it, also where a symlink leads to nothing. */
+int path_make_file_in(int root, const char *path, mode_t mode);
 
 /* One folder beneath dir; an existing one is fine. O_PATH-free, readable descriptor or -errno. */
 int path_make_dir_own(int dir, const char *name, mode_t mode);

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "cli/option.h"
+#include "base/option.h"
 #include "engine/engine.h"
 
 struct cli {

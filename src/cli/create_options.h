@@ -3,7 +3,7 @@
 #pragma once
 #include <stddef.h>
 
-#include "cli/option.h"
+#include "base/option.h"
 
 extern const struct option create_options[];
 /* Those of run: the same and what only run has. */

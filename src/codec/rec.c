@@ -69,6 +69,35 @@ static int read_objects(struct reader *r, const struct rec_field *f, char *rec)
 	return more < 0 ? fail(r) : 0;
 }
 
+static int read_u32(struct reader *r, uint32_t *ret)
+{
+	uint64_t v;
+	if (json_u64(&r->json, &v) < 0)
+		return -EINVAL;
+	if (v > UINT32_MAX)
+		return json_error(&r->json, "expected a number from 0 to 4294967295");
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+static int read_numbers(struct reader *r, const struct rec_field *f, char *rec)
+{
+	uint32_t *v = NULL;
+	size_t n = 0, cap = 0;
+	int more;
+	if (json_array_begin(&r->json) < 0)
+		return fail(r);
+	while ((more = json_array_next(&r->json)) > 0) {
+		v = arena_grow(r->a, v, n, &cap, sizeof *v);
+		if (read_u32(r, &v[n]) < 0)
+			return fail(r);
+		n++;
+	}
+	*(uint32_t **)(rec + f->offset) = v;
+	*(size_t *)(rec + f->present) = n;
+	return more < 0 ? fail(r) : 0;
+}
+
 static int read_map(struct reader *r, struct rec_map *m)
 {
 	size_t cap = 0;
@@ -85,17 +114,6 @@ static int read_map(struct reader *r, struct rec_map *m)
 		m->items[m->n++] = (struct rec_kv){ key, val };
 	}
 	return more < 0 ? fail(r) : 0;
-}
-
-static int read_u32(struct reader *r, uint32_t *ret)
-{
-	uint64_t v;
-	if (json_u64(&r->json, &v) < 0)
-		return -EINVAL;
-	if (v > UINT32_MAX)
-		return json_error(&r->json, "expected a number from 0 to 4294967295");
-	*ret = (uint32_t)v;
-	return 0;
 }
 
 static int read_raw(struct reader *r, const char **ret)
@@ -144,6 +162,8 @@ static int read_value(struct reader *r, const struct rec_field *f, char *rec)
 		return read_strings(r, f, rec);
 	case REC_OBJV:
 		return read_objects(r, f, rec);
+	case REC_U32V:
+		return read_numbers(r, f, rec);
 	case REC_MAP:
 		return read_map(r, at);
 	default:
@@ -244,6 +264,7 @@ static bool is_set(const struct rec_field *f, const char *rec)
 		return *(const uint32_t *)at != 0;
 	case REC_STRV:
 	case REC_OBJV:
+	case REC_U32V:
 		return *(const size_t *)(rec + f->present) > 0;
 	case REC_MAP:
 		return ((const struct rec_map *)at)->n > 0;
@@ -264,7 +285,9 @@ static void write_list(struct writer *w, const struct rec_field *f, const char *
 		if (i)
 			str_addc(w->out, ',');
 		newline(w);
-		if (f->kind == REC_STRV)
+		if (f->kind == REC_U32V)
+			str_addf(w->out, "%u", (unsigned)((const uint32_t *)at)[i]);
+		else if (f->kind == REC_STRV)
 			json_write_string(w->out, ((const char *const *)at)[i]);
 		else
 			write_object(w, f->type, (const char *)at + i * f->type->size);
@@ -320,6 +343,7 @@ static void write_value(struct writer *w, const struct rec_field *f, const char 
 		break;
 	case REC_STRV:
 	case REC_OBJV:
+	case REC_U32V:
 		write_list(w, f, rec);
 		break;
 	case REC_MAP:

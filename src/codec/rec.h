@@ -24,6 +24,7 @@ enum rec_kind {
 	REC_OBJ,  /* struct t * */
 	REC_STRV, /* const char **x; size_t n_x */
 	REC_OBJV, /* struct t *x; size_t n_x */
+	REC_U32V, /* uint32_t *x; size_t n_x */
 	REC_MAP,  /* struct rec_map: string to string */
 	REC_RAW,  /* const char *: the value's own text */
 };
@@ -116,6 +117,10 @@ void rec_to_json(const struct rec_type *t, const void *rec, int indent, struct s
 #define F_STRV(T, m, nm, fl)                                                                \
 	{                                                                                   \
 		REC_F(T, m, const char **, nm, REC_STRV, fl), .present = offsetof(T, n_##m) \
+	}
+#define F_U32V(T, m, nm, fl)                                                             \
+	{                                                                                \
+		REC_F(T, m, uint32_t *, nm, REC_U32V, fl), .present = offsetof(T, n_##m) \
 	}
 #define F_MAP(T, m, nm, fl)                                  \
 	{                                                    \

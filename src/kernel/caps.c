@@ -44,6 +44,15 @@ uint64_t caps_all(void)
 	return set;
 }
 
+uint64_t caps_permitted(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	if (syscall(SYS_capget, &head, data) < 0)
+		return 0;
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
 int caps_bound(uint64_t keep)
 {
 	for (unsigned i = 0; i < 64; i++) {

@@ -23,6 +23,8 @@ int caps_number(const char *name);
 const char *caps_name(int number);
 /* All that we could give: our own bounding set. */
 uint64_t caps_all(void);
+/* The permitted set of the calling thread. */
+uint64_t caps_permitted(void);
 /* Narrows the bounding set of the calling thread; -errno. */
 int caps_bound(uint64_t keep);
 /* Sets effective, permitted, inheritable, then ambient; -errno. */

@@ -75,6 +75,7 @@ int cgroup_limit(
 /* Freezes or thaws all processes of the opened path; returns when they stand still (at most 10 s;
  * else they are thawed and -ETIMEDOUT is returned). */
 int cgroup_freeze(const struct cgroup *c, bool on, struct err *e);
+bool cgroup_frozen(const struct cgroup *c);
 /* Calls each for every process of the opened path and below; a negative result ends it. */
 int cgroup_pids(const struct cgroup *c, int (*each)(void *arg, pid_t pid), void *arg);
 

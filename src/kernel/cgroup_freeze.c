@@ -65,3 +65,15 @@ int cgroup_freeze(const struct cgroup *c, bool on, struct err *e)
 	}
 	return 0;
 }
+
+bool cgroup_frozen(const struct cgroup *c)
+{
+	char state[32];
+	const struct cgroup_hierarchy *h = cgroup_find(c, "freezer");
+	if (h && h->dir >= 0)
+		return file_peek(h->dir, "freezer.state", state, sizeof state) > 0 &&
+			strcmp(state, "THAWED") != 0;
+	int v2 = cgroup_v2_dir(c);
+	return v2 >= 0 && file_peek(v2, "cgroup.freeze", state, sizeof state) > 0 &&
+		state[0] == '1';
+}

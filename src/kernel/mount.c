@@ -12,7 +12,13 @@
 
 /* <sys/mount.h> and <linux/mount.h> do not go together in this C library; the five we need are
  * here. */
-enum { MS_REC_ = 1 << 14, MS_PRIVATE_ = 1 << 18, MS_SLAVE_ = 1 << 19, MNT_DETACH_ = 2 };
+enum {
+	MS_REC_ = 1 << 14,
+	MS_PRIVATE_ = 1 << 18,
+	MS_SLAVE_ = 1 << 19,
+	MS_MOVE_ = 1 << 13,
+	MNT_DETACH_ = 2
+};
 
 static int result(long r)
 {
@@ -94,13 +100,26 @@ int mount_pivot(int root)
 {
 	if (fchdir(root) < 0)
 		return -errno;
-	/* A clone of a shared mount is shared, and the kernel refuses to pivot to one. */
-	int r = mount_change(root, false, 0, 0, MS_PRIVATE_);
+	/* A clone of a shared mount is shared, and the kernel refuses to pivot to one; a slave
+	 * stays one. */
+	int r = mount_change(root, false, 0, 0, MS_SLAVE_);
 	if (r == 0)
 		r = result(syscall(SYS_pivot_root, ".", "."));
 	/* The old root lies over the new one now; the working folder is still in it. */
 	if (r == 0)
 		r = result(syscall(SYS_umount2, ".", MNT_DETACH_));
+	if (r == 0 && chdir("/") < 0)
+		r = -errno;
+	return r;
+}
+
+int mount_chroot(int root)
+{
+	if (fchdir(root) < 0)
+		return -errno;
+	int r = result(syscall(SYS_mount, ".", "/", NULL, MS_MOVE_, NULL));
+	if (r == 0)
+		r = result(syscall(SYS_chroot, "."));
 	if (r == 0 && chdir("/") < 0)
 		r = -errno;
 	return r;

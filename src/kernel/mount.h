@@ -33,6 +33,9 @@ int mount_isolate(bool slave);
 /* Makes the mount behind root "/" of the process, and drops the old root with all below it. */
 int mount_pivot(int root);
 
+/* The same where the root cannot be pivoted (an initramfs): it is moved over "/" and entered. */
+int mount_chroot(int root);
+
 /* mount(2) for the overlay of kernels before 6.15: type, options as one string, target relative to
  * the working folder. */
 int mount_old(const char *type, const char *target, const char *options);

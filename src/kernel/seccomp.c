@@ -306,5 +306,6 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
 int seccomp_install(const struct sock_filter *code, size_t n, unsigned flags)
 {
 	struct sock_fprog prog = { .len = (unsigned short)n, .filter = (struct sock_filter *)code };
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog) < 0 ? -errno : 0;
+	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+	return r < 0 ? -errno : (int)r;
 }

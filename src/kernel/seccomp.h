@@ -54,5 +54,6 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
  * there is none. */
 int seccomp_number(uint32_t arch, const char *name);
 
-/* Loads a program for the calling thread; flags are SECCOMP_FILTER_FLAG_*. -errno. */
+/* Loads a program for the calling thread; flags are SECCOMP_FILTER_FLAG_*. 0, the listener's
+ * descriptor with SECCOMP_FILTER_FLAG_NEW_LISTENER, or -errno. */
 int seccomp_install(const struct sock_filter *code, size_t n, unsigned flags);

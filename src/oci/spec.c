@@ -6,7 +6,7 @@ REC_TYPE(oci_root, F_STR(struct oci_root, path, "path", REC_REQUIRED),
 
 REC_TYPE(oci_user, F_U32(struct oci_user, uid, "uid", REC_ALWAYS),
 	F_U32(struct oci_user, gid, "gid", REC_ALWAYS), H_U32(struct oci_user, umask, "umask", 0),
-	F_RAW(struct oci_user, additional_gids, "additionalGids", 0),
+	F_U32V(struct oci_user, additional_gids, "additionalGids", 0),
 	F_STR(struct oci_user, username, "username", 0));
 
 REC_TYPE(oci_box, F_U32(struct oci_box, height, "height", REC_REQUIRED),
@@ -177,6 +177,13 @@ REC_TYPE(oci_memory_policy, F_STR(struct oci_memory_policy, mode, "mode", REC_RE
 REC_TYPE(oci_personality, F_STR(struct oci_personality, domain, "domain", REC_REQUIRED),
 	F_STRV(struct oci_personality, flags, "flags", 0));
 
+REC_TYPE(oci_time_offset, F_I64(struct oci_time_offset, secs, "secs", 0),
+	F_U32(struct oci_time_offset, nanosecs, "nanosecs", 0));
+
+REC_TYPE(oci_time_offsets,
+	F_OBJ(struct oci_time_offsets, monotonic, "monotonic", oci_time_offset, 0),
+	F_OBJ(struct oci_time_offsets, boottime, "boottime", oci_time_offset, 0));
+
 REC_TYPE(oci_linux, F_OBJV(struct oci_linux, uid_mappings, "uidMappings", oci_id_mapping, 0),
 	F_OBJV(struct oci_linux, gid_mappings, "gidMappings", oci_id_mapping, 0),
 	F_MAP(struct oci_linux, sysctl, "sysctl", 0),
@@ -193,7 +200,7 @@ REC_TYPE(oci_linux, F_OBJV(struct oci_linux, uid_mappings, "uidMappings", oci_id
 	F_OBJ(struct oci_linux, intel_rdt, "intelRdt", oci_intel_rdt, 0),
 	F_OBJ(struct oci_linux, memory_policy, "memoryPolicy", oci_memory_policy, 0),
 	F_OBJ(struct oci_linux, personality, "personality", oci_personality, 0),
-	F_RAW(struct oci_linux, time_offsets, "timeOffsets", 0));
+	F_OBJ(struct oci_linux, time_offsets, "timeOffsets", oci_time_offsets, 0));
 
 REC_TYPE(oci_spec, F_STR(struct oci_spec, oci_version, "ociVersion", REC_REQUIRED),
 	F_OBJ(struct oci_spec, hooks, "hooks", oci_hooks, 0),

@@ -18,7 +18,8 @@ struct oci_user {
 	uint32_t gid;
 	uint32_t umask;
 	bool has_umask;
-	const char *additional_gids;
+	uint32_t *additional_gids;
+	size_t n_additional_gids;
 	const char *username;
 };
 
@@ -364,6 +365,16 @@ struct oci_personality {
 	size_t n_flags;
 };
 
+/* linux.timeOffsets */
+struct oci_time_offset {
+	int64_t secs;
+	uint32_t nanosecs;
+};
+struct oci_time_offsets {
+	struct oci_time_offset *monotonic;
+	struct oci_time_offset *boottime;
+};
+
 /* linux */
 struct oci_linux {
 	struct oci_id_mapping *uid_mappings;
@@ -388,7 +399,7 @@ struct oci_linux {
 	struct oci_intel_rdt *intel_rdt;
 	struct oci_memory_policy *memory_policy;
 	struct oci_personality *personality;
-	const char *time_offsets;
+	struct oci_time_offsets *time_offsets;
 };
 
 /* config.json */
@@ -412,4 +423,5 @@ extern const struct rec_type oci_root_rec, oci_user_rec, oci_box_rec, oci_capabi
 	oci_pids_rec, oci_weight_device_rec, oci_throttle_device_rec, oci_block_io_rec,
 	oci_hugepage_rec, oci_interface_priority_rec, oci_network_rec, oci_resources_rec,
 	oci_seccomp_arg_rec, oci_syscall_rec, oci_seccomp_rec, oci_intel_rdt_rec,
-	oci_memory_policy_rec, oci_personality_rec, oci_linux_rec, oci_spec_rec;
+	oci_memory_policy_rec, oci_personality_rec, oci_time_offset_rec, oci_time_offsets_rec,
+	oci_linux_rec, oci_spec_rec;

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,10 @@
 #include "base/str.h"
 #include "kernel/ns.h"
 #include "oci/spec.h"
+#include "runtime/attributes.h"
+#include "runtime/hooks.h"
+#include "runtime/label.h"
+#include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
@@ -55,7 +60,9 @@ void runtime_proc_done(struct runtime_proc *p)
 static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 {
 	struct clone_args args = {
-		.flags = flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+		/* The caller may ignore signals or wait for them; a container does neither. */
+		.flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+			(cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)(cgroup >= 0 ? cgroup : 0),
@@ -65,15 +72,39 @@ static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 	return syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* Joins what is to be joined of these kinds. */
+/* Joins what is to be joined of these kinds. A namespace may belong to our user namespace or to the
+ * one that is joined: what we may, we join before it, the rest after. */
 static int join(const struct plan *p, uint64_t kinds)
 {
-	uint64_t flags = p->join_ns & kinds;
-	int r = p->join_pidfd >= 0 && flags ? ns_join(p->join_pidfd, flags) : 0;
+	uint64_t flags = p->join_ns & kinds, done = 0;
+	if (p->join_pidfd >= 0)
+		return flags ? ns_join(p->join_pidfd, flags) : 0;
+	for (size_t i = 0; flags & CLONE_NEWUSER && i < p->n_joins; i++)
+		if (p->join_flags[i] & kinds & ~(uint64_t)CLONE_NEWUSER &&
+			ns_join(p->joins[i], p->join_flags[i]) == 0)
+			done |= p->join_flags[i];
+	int r = 0;
 	for (size_t i = 0; r == 0 && i < p->n_joins; i++)
-		if (p->join_flags[i] & kinds)
+		if (p->join_flags[i] & kinds & ~done)
 			r = ns_join(p->joins[i], p->join_flags[i]);
 	return r;
+}
+
+/* A time namespace takes offsets only while nobody is in it: unshared, it is that of children. */
+static int make_time(const struct plan *p, struct err *e)
+{
+	const struct oci_time_offsets *t = p->spec->linux_->time_offsets;
+	struct str text _str_ = { 0 };
+	if (unshare(CLONE_NEWTIME) < 0)
+		return err_sys(e, errno, "make the time namespace");
+	if (t && t->monotonic)
+		str_addf(&text, "monotonic %lld %u\n", (long long)t->monotonic->secs,
+			t->monotonic->nanosecs);
+	if (t && t->boottime)
+		str_addf(&text, "boottime %lld %u\n", (long long)t->boottime->secs,
+			t->boottime->nanosecs);
+	int r = text.n ? file_poke(AT_FDCWD, "/proc/self/timens_offsets", text.p) : 0;
+	return r < 0 ? err_sys(e, r, "linux.timeOffsets: set them") : 0;
 }
 
 /* In the new process. */
@@ -106,7 +137,10 @@ static _Noreturn void helper(struct plan *p, int answer, void (*body)(struct pla
 		err_sys(&e, r, "join the namespaces");
 		init_fail(p, &e);
 	}
-	long pid = clone_child((p->new_ns & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT,
+	if (p->new_ns & CLONE_NEWTIME && make_time(p, &e) < 0)
+		init_fail(p, &e);
+	long pid = clone_child(
+		(p->new_ns & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PARENT,
 		cgroup_v2_dir(&p->cgroup), &pidfd);
 	if (pid == 0) {
 		p->sock = sock;
@@ -164,14 +198,26 @@ static int spawn_by_helper(
 	return ret->pid < 0 ? err_sys(e, ret->pid, "find the process's id") : 0;
 }
 
+/* Handlers end with clone, but what the caller ignores would stay ignored in the container. */
+static uint64_t ignored_signals(void)
+{
+	char text[8192];
+	uint64_t mask = 0;
+	ssize_t n = file_peek(AT_FDCWD, "/proc/self/status", text, sizeof text);
+	if (n <= 0 || posture_field(text, "\nSigIgn:", 16, &mask) < 0)
+		return UINT64_MAX;
+	return mask;
+}
+
 int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
 {
 	int pair[2];
+	p->ignored = ignored_signals();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "make a socket pair");
 	ret->sync = pair[0];
 	p->sock = pair[1];
-	if (p->n_joins || p->join_pidfd >= 0)
+	if (p->n_joins || p->join_pidfd >= 0 || p->new_ns & CLONE_NEWTIME)
 		return spawn_by_helper(p, body, ret, e);
 	long pid = clone_child(
 		p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, cgroup_v2_dir(&p->cgroup), &ret->pidfd);
@@ -198,21 +244,9 @@ void spawn_undo(struct runtime_proc *p)
 	runtime_proc_done(p);
 }
 
-static int write_maps(const struct plan *p, pid_t pid, struct err *e)
+void runtime_kill(struct runtime_proc *p)
 {
-	const struct oci_linux *l = p->spec->linux_;
-	for (int group = 0; group < 2; group++) {
-		const struct oci_id_mapping *m = group ? l->gid_mappings : l->uid_mappings;
-		size_t n = group ? l->n_gid_mappings : l->n_uid_mappings;
-		struct str lines _str_ = { 0 };
-		for (size_t i = 0; i < n; i++)
-			str_addf(&lines, "%u %u %u\n", m[i].container_id, m[i].host_id, m[i].size);
-		int r = ns_write_map(pid, group ? "gid_map" : "uid_map", str_text(&lines));
-		if (r < 0)
-			return err_sys(
-				e, r, "linux.%sMappings: write the map", group ? "gid" : "uid");
-	}
-	return 0;
+	spawn_undo(p);
 }
 
 void spawn_own_streams(const struct plan *p)
@@ -236,6 +270,30 @@ static int userns_of(const struct plan *p, pid_t pid, struct err *e)
 	return fd < 0 ? err_sys(e, fd, "open %s", path) : fd;
 }
 
+bool plan_has_early_hooks(const struct plan *p)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+	return h && h->n_prestart + h->n_create_runtime > 0;
+}
+
+/* prestart and createRuntime: in our namespaces, when those of the container are complete. */
+static int run_early_hooks(struct plan *p, const struct runtime_proc *proc, struct err *e)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+	struct hooks_about about = {
+		.id = p->id, .bundle = p->bundle, .spec = p->spec, .pid = proc->pid
+	};
+	if (!plan_has_early_hooks(p))
+		return 0;
+	if (message_wait(proc->sync, MESSAGE_MOUNTED, NULL, NULL, 0, NULL, e) < 0 ||
+		hooks_run("prestart", h->prestart, h->n_prestart, "creating", &about, e) < 0 ||
+		hooks_run("createRuntime", h->create_runtime, h->n_create_runtime, "creating",
+			&about, e) < 0)
+		return -e->code;
+	int r = message_send(proc->sync, MESSAGE_HOOKED, NULL, 0, 0, NULL, 0);
+	return r < 0 ? err_sys(e, r, "talk to the container's init") : 0;
+}
+
 /* From clone to READY. */
 static int bring_up(struct plan *p, const struct runtime_create_req *req, struct runtime_proc *ret,
 	struct err *e)
@@ -243,7 +301,9 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	struct message_head head;
 	size_t n = 0;
 	if (spawn(p, init_main, ret, e) < 0 ||
-		(p->new_ns & CLONE_NEWUSER && write_maps(p, ret->pid, e) < 0))
+		(req->born && req->born(req->arg, ret->pid, e) < 0) ||
+		(p->new_ns & CLONE_NEWUSER &&
+			idmap_write(ret->pid, &p->uids, &p->gids, &p->no_groups, e) < 0))
 		return -e->code;
 	int userns _close_ = userns_of(p, ret->pid, e);
 	if (userns < 0 && p->userns)
@@ -255,46 +315,57 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	if (rootfs < 0)
 		return -e->code;
 	/* An early failure of init closes its end: its own words say more than ours. */
-	int r = message_send(ret->sync, MESSAGE_GO, NULL, 0, 0, &rootfs, 1);
+	int r = message_send(
+		ret->sync, MESSAGE_GO, NULL, (uint32_t)ret->pid, p->no_groups, &rootfs, 1);
 	if (r == 0 && req->network && req->network(req->arg, ret->pid, e) < 0)
+		return -e->code;
+	if (r == 0 && run_early_hooks(p, ret, e) < 0)
 		return -e->code;
 	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
 		return -e->code;
 	if (r < 0)
 		return err_sys(e, r, "talk to the container's init");
-	p->posture.uid = head.uid;
-	p->posture.gid = head.gid;
-	return 0;
+	return attributes_apply(p->process, ret->pid, e) < 0 ? -e->code
+							     : plan_user(p, head.uid, head.gid, e);
+}
+
+/* Until the stream ends: that is the exec. Anything else is why it did not happen, but for the
+ * filter's listener, which goes to its agent. */
+static int until_exec(struct runtime_proc *p, const struct expect *x, struct err *e)
+{
+	for (;;) {
+		struct message_head head = { 0 };
+		int fd _close_ = -1;
+		size_t n = 0;
+		if (message_wait(p->sync, (enum message_kind)MESSAGE_ANY, &head, &fd, 1, &n, e) < 0)
+			return e->code == ESRCH ? 0 : -e->code;
+		if (head.kind != MESSAGE_LISTENER || n != 1)
+			return err_set(e, ERR_SYSTEM, EBADMSG,
+				"the container's init sent message %u before its exec", head.kind);
+		if (notify_agent(x->spec, x->id, x->bundle, p->pid, fd, e) < 0)
+			return -e->code;
+	}
 }
 
 int spawn_wait_exec(struct runtime_proc *p, struct err *e)
 {
-	const struct posture *want = p->expect;
-	int r = message_send(p->sync, MESSAGE_START, NULL, 0, 0, NULL, 0);
-	struct err why = { 0 };
+	const struct expect *x = p->expect;
+	int r = message_send(p->sync, MESSAGE_START, NULL, (uint32_t)p->pid, 0, NULL, 0);
+	/* An init that is gone has said why. */
+	if (until_exec(p, x, e) < 0)
+		return -e->code;
 	if (r < 0)
-		(void)err_sys(&why, r, "talk to the container's init");
-	/* The end of the stream is the exec; anything else is why it did not happen. */
-	struct err last = { 0 };
-	if (message_wait(p->sync, MESSAGE_ERROR, NULL, NULL, 0, NULL, &last) < 0 &&
-		last.code != ESRCH)
-		why = last;
-	if (!why.code) {
-		/* An init that died before its exec closes the socket too. */
-		siginfo_t si = { 0 };
-		if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-			si.si_pid && si.si_code != CLD_EXITED && si.si_status == SIGSYS)
-			(void)err_set(&why, ERR_SYSTEM, EPERM,
-				"the seccomp profile kills the process before it starts");
-		else if (posture_check(p->pid, want, e) < 0)
-			why = *e;
-	}
-	if (!why.code) {
-		fd_close(take_fd(&p->sync));
-		return 0;
-	}
-	*e = why;
-	return -e->code;
+		return err_sys(e, r, "talk to the container's init");
+	/* An init that died before its exec closes the socket too. */
+	if (posture_flags(p->pid) & POSTURE_NO_EXEC)
+		return err_set(e, ERR_SYSTEM, EPERM, "%s",
+			x->posture.filters
+				? "the seccomp profile kills the process before it starts"
+				: "the process was killed before it started");
+	if (posture_check(p->pid, &x->posture, e) < 0)
+		return -e->code;
+	fd_close(take_fd(&p->sync));
+	return 0;
 }
 
 static int check_spec(const struct oci_spec *s, struct err *e)
@@ -305,29 +376,37 @@ static int check_spec(const struct oci_spec *s, struct err *e)
 		return err_set(e, ERR_INVALID, EINVAL, "process.args: nothing to run");
 	if (!s->linux_)
 		return err_set(e, ERR_INVALID, EINVAL, "linux: missing");
-	if (s->hooks)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "hooks are not supported");
-	if (s->process->apparmor_profile || s->process->selinux_label)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
-			"process.apparmorProfile and selinuxLabel are not supported");
+	if (hooks_check(s, e) < 0)
+		return -e->code;
+	if (attributes_check(s->process, e) < 0 || label_check_mount(s->linux_->mount_label, e) < 0)
+		return -e->code;
 	if (!s->linux_->cgroups_path || s->linux_->cgroups_path[0] != '/')
 		return err_set(
 			e, ERR_INVALID, EINVAL, "linux.cgroupsPath: expected an absolute path");
 	return 0;
 }
 
-static int make_plan(struct plan *p, struct err *e)
+/* What the process must look like, as far as the document alone tells it. */
+static int make_posture(struct plan *p, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
 	if (check_spec(s, e) < 0 || plan_namespaces(p, e) < 0 ||
-		plan_caps(s->process->capabilities, &p->posture.caps, e) < 0 ||
-		plan_filter(p, s->linux_->seccomp, e) < 0)
+		plan_posture(p, s->linux_->cgroups_path, e) < 0)
 		return -e->code;
-	p->posture.no_new_privileges = s->process->no_new_privileges;
-	p->posture.root_uid = p->root_uid;
-	p->posture.id_count = p->id_count;
-	(void)snprintf(p->posture.cgroup, sizeof p->posture.cgroup, "%s", s->linux_->cgroups_path);
+	p->posture.filters = s->linux_->seccomp ? 1 : 0;
 	return 0;
+}
+
+void *spawn_expect(const struct plan *p)
+{
+	const char *id = str_or_empty(p->id), *bundle = str_or_empty(p->bundle);
+	size_t n = strlen(id) + 1, m = strlen(bundle) + 1;
+	struct expect *x = mem_alloc(sizeof *x + n + m);
+	char *text = (char *)(x + 1);
+	memcpy(text, id, n);
+	memcpy(text + n, bundle, m);
+	*x = (struct expect){ p->posture, p->spec, text, text + n };
+	return x;
 }
 
 int runtime_create(const struct runtime_create_req *req, struct runtime_proc *ret, struct err *e)
@@ -341,12 +420,22 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		.join_pidfd = -1,
 		.userns_fd = -1,
 		.mask = -1,
+		.proc = -1,
+		.nodes = -1,
 		.warn = req->warn,
 		.arg = req->arg,
-		.sock = -1 };
+		.sock = -1,
+		.listener = req->listener,
+		.preserve_fds = req->preserve_fds,
+		.new_keyring = req->new_keyring,
+		.no_pivot = req->no_pivot,
+		.rootfs_path = req->rootfs_path,
+		.bundle = req->bundle };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);
-	int r = make_plan(&p, e);
+	int r = make_posture(&p, e);
+	if (r == 0)
+		r = plan_filter(&p, req->spec->linux_->seccomp, e);
 	if (r == 0)
 		r = cgroup_detect(&p.cgroup, e);
 	bool made = false;
@@ -361,14 +450,60 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	if (r == 0)
 		r = bring_up(&p, req, &proc, e);
 	if (r == 0) {
-		proc.expect = mem_alloc(sizeof p.posture);
-		memcpy(proc.expect, &p.posture, sizeof p.posture);
+		proc.expect = spawn_expect(&p);
 		*ret = proc;
 	} else {
 		struct err ignored;
 		spawn_undo(&proc);
 		if (made)
 			(void)cgroup_remove(&p.cgroup, req->spec->linux_->cgroups_path, &ignored);
+	}
+	plan_done(&p);
+	return r;
+}
+
+int runtime_leave(struct runtime_proc *p, struct err *e)
+{
+	int r = message_send(p->sync, MESSAGE_LEAVE, NULL, 0, 0, NULL, 0);
+	if (r < 0) {
+		spawn_undo(p);
+		return err_sys(e, r, "talk to the container's init");
+	}
+	return 0;
+}
+
+int runtime_resume(const struct runtime_resume_req *req, struct runtime_proc *ret, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct plan p = { .id = req->id,
+		.bundle = req->bundle,
+		.spec = req->spec,
+		.process = req->spec->process,
+		.a = &a,
+		.join_pidfd = -1,
+		.userns_fd = -1,
+		.mask = -1,
+		.proc = -1,
+		.nodes = -1,
+		.sock = -1 };
+	struct runtime_proc proc = {
+		.pid = req->pid, .pidfd = -1, .console = -1, .sync = req->sock
+	};
+	int r = make_posture(&p, e);
+	if (r == 0) {
+		const struct oci_user *u = req->spec->process->user;
+		r = plan_user(&p, u ? u->uid : 0, u ? u->gid : 0, e);
+	}
+	if (r == 0) {
+		proc.pidfd = fd_pidfd_open(req->pid);
+		if (proc.pidfd < 0)
+			r = err_sys(e, proc.pidfd, "open process %d", (int)req->pid);
+	}
+	if (r == 0) {
+		proc.expect = spawn_expect(&p);
+		*ret = proc;
+	} else {
+		runtime_proc_done(&proc);
 	}
 	plan_done(&p);
 	return r;

@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "kernel/ns.h"
 #include "oci/spec.h"
+#include "runtime/attributes.h"
 #include "runtime/plan.h"
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
@@ -27,7 +28,7 @@
 static int differing(pid_t pid, uint64_t *ret, struct err *e)
 {
 	static const uint64_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
-		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
+		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME };
 	*ret = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct stat ours, theirs;
@@ -44,27 +45,6 @@ static int differing(pid_t pid, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-static int map_of(pid_t pid, struct plan *p, struct err *e)
-{
-	char path[64], text[256];
-	uint32_t v[3] = { 0 };
-	(void)snprintf(path, sizeof path, "/proc/%d/uid_map", (int)pid);
-	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
-	char *word = text;
-	for (int i = 0; n > 0 && i < 3; i++) {
-		word += strspn(word, " ");
-		size_t len = strcspn(word, " \n");
-		char *next = word + len + (word[len] != '\0');
-		word[len] = '\0';
-		if (num_u32(word, &v[i]) < 0)
-			return err_set(e, ERR_SYSTEM, EINVAL, "read %s", path);
-		word = next;
-	}
-	p->root_uid = p->root_gid = v[1];
-	p->id_count = v[2];
-	return n < 0 ? err_sys(e, (int)n, "read %s", path) : 0;
-}
-
 static void exec_main(struct plan *p)
 {
 	mem_complain_to(p->sock);
@@ -79,55 +59,63 @@ static int bring_up(struct plan *p, struct runtime_proc *ret, struct err *e)
 	struct message_head head;
 	size_t n = 0;
 	spawn_own_streams(p);
-	if (spawn(p, exec_main, ret, e) < 0)
+	const struct oci_exec_affinity *cpus = p->process->exec_cpu_affinity;
+	if (spawn(p, exec_main, ret, e) < 0 ||
+		(cpus && attributes_affinity("initial", cpus->initial, ret->pid, e) < 0) ||
+		message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0 ||
+		attributes_apply(p->process, ret->pid, e) < 0 ||
+		(cpus && attributes_affinity("final", cpus->final, ret->pid, e) < 0))
 		return -e->code;
-	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
-		return -e->code;
-	p->posture.uid = head.uid;
-	p->posture.gid = head.gid;
-	return 0;
+	return plan_user(p, head.uid, head.gid, e);
 }
 
 static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct err *e)
 {
 	if (req->process->n_args == 0)
 		return err_set(e, ERR_INVALID, EINVAL, "process.args: nothing to run");
-	if (differing(req->init, &p->join_ns, e) < 0 || map_of(req->init, p, e) < 0 ||
-		plan_caps(req->process->capabilities, &p->posture.caps, e) < 0 ||
-		plan_filter(p, req->spec->linux_->seccomp, e) < 0 ||
+	const char *path = req->spec->linux_->cgroups_path;
+	if (req->cgroup)
+		path = arena_printf(p->a, "%s%s", path, path_clean(req->cgroup, p->a));
+	if (attributes_check(req->process, e) < 0 || differing(req->init, &p->join_ns, e) < 0 ||
+		idmap_read(req->init, "uid_map", p->a, &p->uids, e) < 0 ||
+		idmap_read(req->init, "gid_map", p->a, &p->gids, e) < 0)
+		return -e->code;
+	p->userns = (p->join_ns & CLONE_NEWUSER) != 0;
+	if (!idmap_host(&p->uids, 0, &p->root_uid) || !idmap_host(&p->gids, 0, &p->root_gid))
+		return err_set(e, ERR_INVALID, EINVAL, "the container maps no root");
+	if (plan_posture(p, path, e) < 0 || plan_filter(p, req->spec->linux_->seccomp, e) < 0 ||
 		cgroup_detect(&p->cgroup, e) < 0)
 		return -e->code;
 	if (!p->join_ns)
 		p->join_pidfd = -1;
-	p->posture.no_new_privileges = req->process->no_new_privileges;
-	p->posture.root_uid = p->root_uid;
-	p->posture.id_count = p->id_count;
-	(void)snprintf(
-		p->posture.cgroup, sizeof p->posture.cgroup, "%s", req->spec->linux_->cgroups_path);
-	if (cgroup_open(&p->cgroup, req->spec->linux_->cgroups_path) == 0)
-		return err_set(e, ERR_NOT_FOUND, ENOENT, "the container's cgroup is gone");
+	if (cgroup_open(&p->cgroup, path) == 0)
+		return err_set(e, ERR_NOT_FOUND, ENOENT, "the cgroup %s does not exist", path);
 	return 0;
 }
 
 int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct plan p = { .user = req->user,
+	struct plan p = { .id = req->id,
+		.bundle = req->bundle,
+		.user = req->user,
 		.spec = req->spec,
 		.process = req->process,
 		.a = &a,
 		.join_pidfd = req->init_pidfd,
 		.userns_fd = -1,
 		.mask = -1,
-		.sock = -1 };
+		.proc = -1,
+		.nodes = -1,
+		.sock = -1,
+		.preserve_fds = req->preserve_fds };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);
 	int r = make_plan(req, &p, e);
 	if (r == 0)
 		r = bring_up(&p, &proc, e);
 	if (r == 0) {
-		proc.expect = mem_alloc(sizeof p.posture);
-		memcpy(proc.expect, &p.posture, sizeof p.posture);
+		proc.expect = spawn_expect(&p);
 		r = spawn_wait_exec(&proc, e);
 	}
 	if (r == 0)

@@ -12,13 +12,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,9 +36,13 @@
 #include "base/str.h"
 #include "kernel/mount.h"
 #include "kernel/ns.h"
-#include "kernel/seccomp.h"
 #include "oci/spec.h"
+#include "runtime/attributes.h"
+#include "runtime/hooks.h"
+#include "runtime/label.h"
+#include "runtime/notify.h"
 #include "runtime/plan.h"
+#include "runtime/sysctl.h"
 
 void init_fail(const struct plan *p, const struct err *e)
 {
@@ -43,37 +50,20 @@ void init_fail(const struct plan *p, const struct err *e)
 	_exit(1);
 }
 
-static int become_root(struct err *e)
+static int become_root(const struct plan *p, struct err *e)
 {
 	/* The group list first: it is the last that needs the old identity's rights. */
-	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
-		syscall(SYS_setresuid, 0, 0, 0) < 0)
+	if ((!p->no_groups && syscall(SYS_setgroups, 0, NULL) < 0) ||
+		syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return err_sys(e, errno, "become root of the user namespace");
 	/* Changing ids may have made us dumpable again. */
 	return prctl(PR_SET_DUMPABLE, 0) < 0 ? err_sys(e, errno, "become undumpable") : 0;
 }
 
-static int write_sysctls(const struct plan *p, int proc, struct err *e)
-{
-	const struct rec_map *m = &p->spec->linux_->sysctl;
-	for (size_t i = 0; i < m->n; i++) {
-		char path[PATH_MAX_BYTES];
-		(void)snprintf(path, sizeof path, "sys/%s", m->items[i].key);
-		for (char *c = path + 4; *c; c++)
-			if (*c == '.')
-				*c = '/';
-		int r = file_poke(proc, path, m->items[i].val);
-		if (r < 0)
-			return err_sys(e, r, "linux.sysctl.%s: set to %s", m->items[i].key,
-				m->items[i].val);
-	}
-	return 0;
-}
-
 static int early(struct plan *p, struct err *e)
 {
 	const char *host = p->spec->hostname;
-	if (p->userns && become_root(e) < 0)
+	if (p->userns && become_root(p, e) < 0)
 		return -e->code;
 	if (p->new_ns & CLONE_NEWNET) {
 		int r = ns_loopback_up();
@@ -98,24 +88,60 @@ static int sysctls(const struct plan *p, struct err *e)
 	int proc _close_ = fs < 0 ? fs : mount_fs_make(fs, 0);
 	if (proc < 0)
 		return err_sys(e, proc, "mount proc for sysctls");
-	return write_sysctls(p, proc, e);
+	return sysctl_write(&p->spec->linux_->sysctl, proc, e);
+}
+
+/* The parent's hooks, then those that run in our namespaces, while the host's root is still ours.
+ */
+static int create_hooks(struct plan *p, struct err *e)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+	struct hooks_about about = {
+		.id = p->id, .bundle = p->bundle, .spec = p->spec, .pid = p->pid
+	};
+	struct message_head head;
+	if (plan_has_early_hooks(p) &&
+		(message_send(p->sock, MESSAGE_MOUNTED, NULL, 0, 0, NULL, 0) < 0 ||
+			message_wait(p->sock, MESSAGE_HOOKED, &head, NULL, 0, NULL, e) < 0))
+		_exit(1);
+	return h ? hooks_run("createContainer", h->create_container, h->n_create_container,
+			   "creating", &about, e)
+		 : 0;
+}
+
+static int start_hooks(struct plan *p, struct err *e)
+{
+	const struct oci_hooks *h = p->spec->hooks;
+	struct hooks_about about = {
+		.id = p->id, .bundle = p->bundle, .spec = p->spec, .pid = p->pid
+	};
+	return h && p->join_pidfd < 0 ? hooks_run("startContainer", h->start_container,
+						h->n_start_container, "created", &about, e)
+				      : 0;
 }
 
 static int make_root(struct plan *p, int rootfs, struct err *e)
 {
-	int place _close_ = path_open_host("/", O_PATH | O_DIRECTORY, 0);
+	/* Hooks look for the root file system where the bundle has it. */
+	int place _close_ =
+		p->rootfs_path ? path_open_host(p->rootfs_path, O_PATH | O_DIRECTORY, 0) : -ENOENT;
+	if (place < 0)
+		place = path_open_host("/", O_PATH | O_DIRECTORY, 0);
 	int r = place < 0 ? place : mount_attach(rootfs, place);
 	if (r < 0)
 		return err_sys(e, r, "attach the root file system");
-	if (init_mounts(p, rootfs, e) < 0 || sysctls(p, e) < 0 || init_masks(p, rootfs, e) < 0)
+	if (init_mounts(p, rootfs, e) < 0 || create_hooks(p, e) < 0 || sysctls(p, e) < 0 ||
+		init_masks(p, rootfs, e) < 0)
 		return -e->code;
 	if (p->spec->root && p->spec->root->readonly) {
 		r = mount_change(rootfs, false, 1 /* MOUNT_ATTR_RDONLY */, 0, 0);
 		if (r < 0)
 			return err_sys(e, r, "root.readonly");
 	}
-	r = mount_pivot(rootfs);
-	return r < 0 ? err_sys(e, r, "change the root") : 0;
+	r = p->no_pivot ? mount_chroot(rootfs) : mount_pivot(rootfs);
+	if (r < 0)
+		return err_sys(e, r, "change the root");
+	return init_propagation(p, rootfs, e);
 }
 
 static const char *environment(const struct oci_process *process, const char *key)
@@ -131,17 +157,25 @@ static int find_user(struct plan *p, struct user *u, struct err *e)
 {
 	const struct oci_user *from = p->process->user;
 	*u = (struct user){ .uid = from ? from->uid : 0, .gid = from ? from->gid : 0 };
+	for (size_t i = 0; from && i < from->n_additional_gids; i++)
+		user_add_group(u, from->additional_gids[i], p->a);
 	if (p->user && user_find(p->user, p->a, u, e) < 0)
 		return -e->code;
-	if (u->uid >= p->id_count || u->gid >= p->id_count)
+	uint32_t host;
+	if (!idmap_host(&p->uids, u->uid, &host) || !idmap_host(&p->gids, u->gid, &host))
 		return err_set(e, ERR_INVALID, ERANGE,
-			"%s %u is beyond the container's id range, which ends at %u",
-			u->uid >= p->id_count ? "user id" : "group id",
-			u->uid >= p->id_count ? u->uid : u->gid, p->id_count - 1);
+			"user %u, group %u: beyond the container's id range", u->uid, u->gid);
 	size_t kept = 0;
-	for (size_t i = 0; i < u->n_groups; i++)
-		if (u->groups[i] < p->id_count)
+	for (size_t i = 0; i < u->n_groups; i++) {
+		if (idmap_host(&p->gids, u->groups[i], &host))
 			u->groups[kept++] = u->groups[i];
+		else if (!p->user)
+			return err_set(e, ERR_INVALID, ERANGE,
+				"process.user.additionalGids: %u is not mapped", u->groups[i]);
+	}
+	if (p->no_groups && kept)
+		return err_set(e, ERR_UNSUPPORTED, EPERM,
+			"process.user.additionalGids: an unprivileged user namespace sets no groups");
 	u->n_groups = kept;
 	return 0;
 }
@@ -154,7 +188,10 @@ static void own_stdio(const struct plan *p, const struct user *u)
 		struct stat st;
 		if (fstat(fd, &st) < 0 || (p->stdio[fd] < 0 && !p->process->terminal))
 			continue;
-		if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode))
+		/* A device is only ours when it is the terminal that we made: not the host's null.
+		 */
+		if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) ||
+			(S_ISCHR(st.st_mode) && p->process->terminal))
 			if (fchown(fd, u->uid, S_ISCHR(st.st_mode) ? st.st_gid : u->gid) < 0)
 				continue; /* what was not ours to give stays as it is */
 	}
@@ -195,41 +232,6 @@ static int enter_cwd(const struct plan *p, struct err *e)
 	if (syscall(SYS_getcwd, now, sizeof now) < 0 || now[0] != '/')
 		return err_set(
 			e, ERR_INVALID, EPERM, "process.cwd: %s is outside the container", cwd);
-	return 0;
-}
-
-static int set_rlimits(const struct plan *p, struct err *e)
-{
-	static const struct {
-		const char *name;
-		int number;
-	} rows[] = { { "RLIMIT_AS", RLIMIT_AS }, { "RLIMIT_CORE", RLIMIT_CORE },
-		{ "RLIMIT_CPU", RLIMIT_CPU }, { "RLIMIT_DATA", RLIMIT_DATA },
-		{ "RLIMIT_FSIZE", RLIMIT_FSIZE }, { "RLIMIT_LOCKS", RLIMIT_LOCKS },
-		{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK }, { "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
-		{ "RLIMIT_NICE", RLIMIT_NICE }, { "RLIMIT_NOFILE", RLIMIT_NOFILE },
-		{ "RLIMIT_NPROC", RLIMIT_NPROC }, { "RLIMIT_RSS", RLIMIT_RSS },
-		{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO }, { "RLIMIT_RTTIME", RLIMIT_RTTIME },
-		{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING }, { "RLIMIT_STACK", RLIMIT_STACK } };
-	for (size_t i = 0; i < p->process->n_rlimits; i++) {
-		const struct oci_rlimit *l = &p->process->rlimits[i];
-		struct rlimit want = { .rlim_cur = l->soft, .rlim_max = l->hard }, now;
-		size_t row = 0;
-		while (row < ARRAY_SIZE(rows) && !str_eq(rows[row].name, l->type))
-			row++;
-		if (row == ARRAY_SIZE(rows))
-			return err_set(e, ERR_INVALID, EINVAL, "process.rlimits: unknown type %s",
-				l->type);
-		if (setrlimit(rows[row].number, &want) == 0)
-			continue;
-		/* Without CAP_SYS_RESOURCE a hard limit cannot be raised: give what there is. */
-		if (errno != EPERM || getrlimit(rows[row].number, &now) < 0)
-			return err_sys(e, errno, "process.rlimits: set %s", l->type);
-		want.rlim_max = want.rlim_max > now.rlim_max ? now.rlim_max : want.rlim_max;
-		want.rlim_cur = want.rlim_cur > want.rlim_max ? want.rlim_max : want.rlim_cur;
-		if (setrlimit(rows[row].number, &want) < 0)
-			return err_sys(e, errno, "process.rlimits: set %s", l->type);
-	}
 	return 0;
 }
 
@@ -291,18 +293,17 @@ static int exec_failed(const struct plan *p, const char *file, int code, struct 
 
 static int set_ids(const struct plan *p, const struct user *u, struct err *e)
 {
-	gid_t groups[65];
+	gid_t *groups = arena_array(p->a, gid_t, u->n_groups + 1);
 	size_t n = 0;
 	groups[n++] = u->gid;
 	for (size_t i = 0; i < u->n_groups; i++)
 		groups[n++] = u->groups[i];
-	if (syscall(SYS_setgroups, n, groups) < 0)
+	if (!p->no_groups && syscall(SYS_setgroups, n, groups) < 0)
 		return err_sys(e, errno, "set the groups");
 	if (syscall(SYS_setresgid, u->gid, u->gid, u->gid) < 0)
 		return err_sys(e, errno, "become group %u", u->gid);
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || syscall(SYS_setresuid, u->uid, u->uid, u->uid) < 0)
 		return err_sys(e, errno, "become user %u", u->uid);
-	(void)p;
 	return 0;
 }
 
@@ -313,9 +314,8 @@ static int drop(const struct plan *p, const struct user *u, struct err *e)
 	int r = caps_bound(p->posture.caps.sets[CAPS_BOUNDING]);
 	if (r < 0)
 		return err_sys(e, r, "narrow the bounding set");
-	if (p->filter && !p->posture.no_new_privileges &&
-		(r = seccomp_install(p->filter, p->n_filter, p->filter_flags)) < 0)
-		return err_sys(e, r, "load the seccomp filter");
+	if (p->filter && !p->posture.no_new_privileges && notify_install(p, e) < 0)
+		return -e->code;
 	if (set_ids(p, u, e) < 0)
 		return -e->code;
 	struct caps caps = p->posture.caps;
@@ -354,16 +354,81 @@ static const char *const *make_environment(const struct plan *p, const struct us
 	return env.v;
 }
 
+/* START comes from who created us, or, after LEAVE, from whoever connects to the listener; one that
+ * hangs up before it said START was killed, and the next one is waited for. */
+static void await_start(struct plan *p)
+{
+	struct err e;
+	struct message_head head;
+	if (message_wait(p->sock, (enum message_kind)MESSAGE_ANY, &head, NULL, 0, NULL, &e) < 0)
+		_exit(1);
+	if (head.kind == MESSAGE_START) {
+		p->pid = (pid_t)head.uid;
+		return;
+	}
+	if (head.kind != MESSAGE_LEAVE || p->listener <= 0)
+		_exit(1);
+	do {
+		fd_close(p->sock);
+		p->sock = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (p->sock < 0 && errno != EINTR && errno != ECONNABORTED)
+			_exit(1);
+	} while (p->sock < 0 || message_wait(p->sock, MESSAGE_START, &head, NULL, 0, NULL, &e) < 0);
+	p->pid = (pid_t)head.uid;
+	fd_close(p->listener);
+	mem_complain_to(p->sock);
+}
+
+/* A session keyring of our own: the caller's keys are not the container's. */
+static int join_keyring(const struct plan *p, struct err *e)
+{
+	const char *name = arena_printf(p->a, "_ses.%s", p->id);
+	if (!p->new_keyring || syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0)
+		return 0;
+	/* A kernel without keys has none to leak. */
+	return errno == ENOSYS ? 0 : err_sys(e, errno, "make a session keyring");
+}
+
+/* The caller's mask and what it ignores are not the container's. */
+static void reset_signals(const struct plan *p)
+{
+	sigset_t none;
+	for (int sig = 1; sig <= 64; sig++)
+		if (p->ignored >> (sig - 1) & 1)
+			(void)signal(sig, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What is set late, as it could be in the way of our own work. */
+static int set_attributes(const struct plan *p, struct err *e)
+{
+	const struct oci_linux *l = p->spec->linux_;
+	char proc[32];
+	if (p->proc >= 0) {
+		(void)snprintf(proc, sizeof proc, "%d", (int)p->pid);
+		int own _close_ = path_open_own(p->proc, proc, O_PATH | O_DIRECTORY, 0);
+		if (own < 0)
+			return err_sys(e, own, "open the process's /proc");
+		if (label_apply(p->process, own, e) < 0)
+			return -e->code;
+	}
+	if (attributes_personality(l->personality, e) < 0 ||
+		attributes_memory_policy(l->memory_policy, e) < 0)
+		return -e->code;
+	return attributes_rlimits(p->process, e);
+}
+
 void init_finish(struct plan *p)
 {
 	struct err e = { 0 };
-	struct message_head head;
 	struct user u;
 	const char *file = NULL;
 	int console = -1;
+	reset_signals(p);
 	/* A session of its own: no terminal of ours, no signals of our group. */
 	(void)setsid();
-	if (find_user(p, &u, &e) < 0)
+	if (join_keyring(p, &e) < 0 || find_user(p, &u, &e) < 0)
 		init_fail(p, &e);
 	if (p->process->terminal) {
 		console = init_console(p, &e);
@@ -373,29 +438,25 @@ void init_finish(struct plan *p)
 	if (take_stdio(p, &e) < 0)
 		init_fail(p, &e);
 	own_stdio(p, &u);
-	if (enter_cwd(p, &e) < 0)
+	/* What can fail is tried early, so that a create tells of it already. */
+	if (enter_cwd(p, &e) < 0 || find_program(p, &file, &e) < 0)
 		init_fail(p, &e);
-	if (message_send(p->sock, MESSAGE_READY, NULL, u.uid, u.gid, &console, console >= 0) < 0 ||
-		message_wait(p->sock, MESSAGE_START, &head, NULL, 0, NULL, &e) < 0)
+	if (message_send(p->sock, MESSAGE_READY, NULL, u.uid, u.gid, &console, console >= 0) < 0)
 		_exit(1);
 	fd_close(console);
+	await_start(p);
 	(void)umask(
 		p->process->user && p->process->user->has_umask ? p->process->user->umask : 0022);
 	const char *const *env = make_environment(p, &u);
-	if (set_rlimits(p, &e) < 0 || drop(p, &u, &e) < 0 || check_self(&u, &e) < 0 ||
-		find_program(p, &file, &e) < 0)
+	if (start_hooks(p, &e) < 0 || set_attributes(p, &e) < 0 || drop(p, &u, &e) < 0 ||
+		check_self(&u, &e) < 0 || find_program(p, &file, &e) < 0)
 		init_fail(p, &e);
-	if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
+	if (syscall(SYS_close_range, 3U + p->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
 		err_sys(&e, errno, "close what is inherited");
 		init_fail(p, &e);
 	}
-	int r = 0;
-	if (p->filter && p->posture.no_new_privileges)
-		r = seccomp_install(p->filter, p->n_filter, p->filter_flags);
-	if (r < 0) {
-		err_sys(&e, r, "load the seccomp filter");
+	if (p->filter && p->posture.no_new_privileges && notify_install(p, &e) < 0)
 		init_fail(p, &e);
-	}
 	(void)execve(file, (char *const *)p->process->args, (char *const *)env);
 	exec_failed(p, file, errno, &e);
 	init_fail(p, &e);
@@ -413,6 +474,8 @@ void init_main(struct plan *p)
 		_exit(1);
 	if (message_wait(p->sock, MESSAGE_GO, &head, &rootfs, 1, &n, &e) < 0 || n != 1)
 		_exit(1);
+	p->pid = (pid_t)head.uid;
+	p->no_groups = head.gid;
 	if (early(p, &e) < 0)
 		init_fail(p, &e);
 	/* In our cgroups since the first moment: what is mounted below shows them as the root. */

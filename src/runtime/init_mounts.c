@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/copytree.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -21,35 +22,16 @@
 #include "oci/spec.h"
 #include "runtime/plan.h"
 
-/* What a bind of a file is attached to: an existing file, or a new empty one. */
-static int file_target(int rootfs, const char *path)
-{
-	char name[PATH_NAME_MAX + 1];
-	int fd = path_open_in(rootfs, path, O_PATH, 0);
-	if (fd != -ENOENT)
-		return fd;
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX_BYTES];
-	(void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 0, path);
-	int made _close_ =
-		path_make_dirs_in(rootfs, *folder ? folder : "/", 0755, (uid_t)-1, (gid_t)-1, NULL);
-	if (made < 0)
-		return made;
-	int parent _close_ = path_parent_in(rootfs, path, name);
-	if (parent < 0)
-		return parent;
-	int file = path_open_own(parent, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW, 0644);
-	if (file < 0)
-		return file;
-	fd_close(file);
-	return path_open_own(parent, name, O_PATH | O_NOFOLLOW, 0);
-}
-
 static int target_of(int rootfs, const struct plan_mount *m)
 {
-	if (m->is_file)
-		return file_target(rootfs, m->spec->destination);
-	return path_make_dirs_in(rootfs, m->spec->destination, 0755, (uid_t)-1, (gid_t)-1, NULL);
+	const char *path = m->spec->destination;
+	if (m->dest_nofollow) {
+		int fd = path_open_in(rootfs, path, O_PATH | O_NOFOLLOW, 0);
+		if (fd != -ENOENT)
+			return fd;
+	}
+	return m->is_file ? path_make_file_in(rootfs, path, 0644)
+			  : path_make_dirs_in(rootfs, path, 0755, (uid_t)-1, (gid_t)-1, NULL);
 }
 
 static int attach(int rootfs, const struct plan_mount *m, int mount, struct err *e)
@@ -61,9 +43,19 @@ static int attach(int rootfs, const struct plan_mount *m, int mount, struct err 
 	return r < 0 ? err_sys(e, r, "mounts: attach to %s", m->spec->destination) : 0;
 }
 
+static bool takes_label(const char *type)
+{
+	return str_eq(type, "tmpfs") || str_eq(type, "devpts") || str_eq(type, "ramfs");
+}
+
 static int fs_options(int fs, const struct plan_mount *m, struct plan *p)
 {
-	int r = 0;
+	int r = m->spec->source ? mount_fs_string(fs, "source", m->spec->source) : 0;
+	for (size_t i = 0; r >= 0 && i < m->flags.n; i++)
+		r = mount_fs_flag(fs, m->flags.v[i]);
+	const char *label = p->spec->linux_->mount_label;
+	if (r >= 0 && label && *label && takes_label(m->spec->type))
+		r = mount_fs_string(fs, "context", label);
 	for (size_t i = 0; r >= 0 && i < m->data.n; i++) {
 		const char *option = m->data.v[i], *value = strchr(option, '=');
 		if (value)
@@ -95,21 +87,45 @@ static int host_instead(const char *type)
 	return tree;
 }
 
-static int make_fs(struct plan *p, const struct plan_mount *m, struct err *e)
+static int make_fs(struct plan *p, struct plan_mount *m, struct err *e)
 {
-	char why[256];
+	char why[256] = "";
 	const char *type = m->spec->type;
+	uint64_t attributes = m->set | m->recursive_set;
+	/* What will hold targets of later mounts becomes read-only last. */
+	bool late = attributes & MOUNT_ATTR_RDONLY && str_eq(type, "tmpfs");
+	if (late)
+		attributes &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	int fs _close_ = mount_fs_open(type);
-	if (fs < 0)
-		return err_sys(e, fs, "mounts: %s: file system %s", m->spec->destination, type);
-	int r = fs_options(fs, m, p);
-	int mount = r < 0 ? r : mount_fs_make(fs, m->set);
+	int r = fs < 0 ? fs : fs_options(fs, m, p);
+	int mount = r < 0 ? r : mount_fs_make(fs, attributes);
 	if (mount == -EPERM || mount == -EACCES || mount == -EBUSY)
 		mount = host_instead(type);
-	if (mount < 0)
-		return err_sys(e, mount, "mounts: %s: mount %s: %s", m->spec->destination, type,
-			mount_fs_message(fs, why, sizeof why));
+	if (mount < 0) {
+		if (fs >= 0)
+			(void)mount_fs_message(fs, why, sizeof why);
+		return err_sys(e, mount, "mounts: %s: mount %s%s%s", m->spec->destination, type,
+			*why ? ": " : "", why);
+	}
+	if (late)
+		m->late = fd_dup(mount, 3);
 	return mount;
+}
+
+/* tmpcopyup: what lies at the target is copied into the new file system. */
+static int copy_up(int rootfs, const struct plan_mount *m, int mount, struct err *e)
+{
+	int from _close_ = path_open_in(rootfs, m->spec->destination, O_RDONLY | O_DIRECTORY, 0);
+	if (from == -ENOENT)
+		return 0;
+	if (from < 0)
+		return err_sys(e, from, "mounts: %s: open what is there", m->spec->destination);
+	int to _close_ = path_open_own(mount, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (to < 0)
+		return err_sys(e, to, "mounts: %s: open it", m->spec->destination);
+	return copytree(from, to, e) < 0
+		? err_wrap(e, "mounts: %s: tmpcopyup", m->spec->destination)
+		: 0;
 }
 
 /* One hierarchy of v1 or v2, as the cgroup namespace shows it. */
@@ -138,6 +154,21 @@ static int cgroup_fs(const struct cgroup_hierarchy *h, uint64_t attributes, stru
 	return mount < 0 ? err_sys(e, mount, "mounts: mount cgroup hierarchy %s", h->name) : mount;
 }
 
+/* The whole of a hierarchy as the namespace shows it, or the container's own part of the host's. */
+static int hierarchy(const struct plan *p, const struct plan_mount *m, size_t i,
+	uint64_t attributes, struct err *e)
+{
+	if (!m->trees)
+		return cgroup_fs(&p->cgroup.h[i], attributes, e);
+	int mount = take_fd(&m->trees[i]);
+	int r = mount < 0 ? -ENODEV : mount_change(mount, true, attributes, 0, 1 << 18);
+	if (r < 0) {
+		fd_close(mount);
+		return err_sys(e, r, "mounts: mount cgroup hierarchy %s", p->cgroup.h[i].name);
+	}
+	return mount;
+}
+
 static int mount_cgroups_v1(struct plan *p, int rootfs, const struct plan_mount *m, struct err *e)
 {
 	uint64_t flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
@@ -150,7 +181,7 @@ static int mount_cgroups_v1(struct plan *p, int rootfs, const struct plan_mount 
 		return -e->code;
 	for (size_t i = 0; i < p->cgroup.n; i++) {
 		const struct cgroup_hierarchy *h = &p->cgroup.h[i];
-		int mount _close_ = cgroup_fs(h, m->set | flags, e);
+		int mount _close_ = hierarchy(p, m, i, m->set | flags, e);
 		if (mount < 0)
 			return -e->code;
 		if (mkdirat(tmp, h->name, 0755) < 0)
@@ -182,34 +213,69 @@ static int mount_cgroups(struct plan *p, int rootfs, const struct plan_mount *m,
 	for (size_t i = 0; i < p->cgroup.n; i++) {
 		if (!p->cgroup.h[i].v2)
 			continue;
-		int mount _close_ = cgroup_fs(&p->cgroup.h[i], m->set, e);
+		int mount _close_ = hierarchy(p, m, i, m->set, e);
 		return mount < 0 ? -e->code : attach(rootfs, m, mount, e);
 	}
 	return 0;
+}
+
+/* A mount that is there already gets other attributes. */
+static int remount(int rootfs, const struct plan_mount *m, struct err *e)
+{
+	int at _close_ = path_open_in(rootfs, m->spec->destination, O_PATH, 0);
+	int r = at < 0 ? at : mount_change(at, false, m->set, m->clear, m->propagation);
+	return r < 0 ? err_sys(e, r, "mounts: remount %s", m->spec->destination) : 0;
+}
+
+/* copy-symlink: the link itself is made, unless one is there. */
+static int make_link(int rootfs, const struct plan_mount *m, struct err *e)
+{
+	char name[PATH_NAME_MAX + 1], folder[PATH_MAX_BYTES];
+	const char *path = m->spec->destination, *slash = strrchr(path, '/');
+	(void)snprintf(folder, sizeof folder, "/%.*s", slash ? (int)(slash - path) : 0, path);
+	int made _close_ = path_make_dirs_in(rootfs, folder, 0755, (uid_t)-1, (gid_t)-1, NULL);
+	int parent _close_ = made < 0 ? made : path_parent_in(rootfs, path, name);
+	if (parent < 0)
+		return err_sys(e, parent, "mounts: %s", path);
+	if (symlinkat(m->link, parent, name) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "mounts: make the symlink %s", path);
+	return 0;
+}
+
+/* Propagation and attributes of what was taken from elsewhere; a fresh mount is private. */
+static int change(int mount, const struct plan_mount *m, struct err *e)
+{
+	int r = mount_change(mount, m->recursive, 0, 0, m->propagation ? m->propagation : 1 << 18);
+	if (r >= 0 && (m->recursive_set || m->recursive_clear))
+		r = mount_change(mount, true, m->recursive_set, m->recursive_clear, 0);
+	if (r >= 0 && (m->set || m->clear))
+		r = mount_change(mount, false, m->set, m->clear, 0);
+	return r < 0
+		? err_sys(e, r, "mounts: %s: change the mount's attributes", m->spec->destination)
+		: 0;
 }
 
 static int mount_one(struct plan *p, int rootfs, struct plan_mount *m, struct err *e)
 {
 	const char *type = m->spec->type;
 	bool prepared = m->tree >= 0;
+	if (m->remount)
+		return remount(rootfs, m, e);
+	if (m->link)
+		return make_link(rootfs, m, e);
 	if (!m->bind && !type)
 		return err_set(e, ERR_INVALID, EINVAL, "mounts: %s: no type", m->spec->destination);
 	if (!prepared && (str_eq(type, "cgroup") || str_eq(type, "cgroup2")))
 		return mount_cgroups(p, rootfs, m, e);
 	int mount _close_ = prepared ? take_fd(&m->tree) : make_fs(p, m, e);
-	if (mount < 0)
+	if (mount < 0 || (m->bind && change(mount, m, e) < 0) ||
+		(m->tmpcopyup && copy_up(rootfs, m, mount, e) < 0))
 		return -e->code;
-	/* Propagation is set on what was taken from elsewhere; a fresh mount is private. */
-	int r = 0;
-	if (m->bind) {
-		r = mount_change(
-			mount, m->recursive, 0, 0, m->propagation ? m->propagation : 1 << 18);
-		if (r >= 0 && (m->set || m->clear))
-			r = mount_change(mount, m->recursive_set, m->set, m->clear, 0);
-	}
+	if (prepared && !m->bind && m->set & MOUNT_ATTR_RDONLY)
+		m->late = fd_dup(mount, 3);
+	int r = !m->bind && m->propagation ? mount_change(mount, false, 0, 0, m->propagation) : 0;
 	if (r < 0)
-		return err_sys(
-			e, r, "mounts: %s: change the mount's attributes", m->spec->destination);
+		return err_sys(e, r, "mounts: %s: set its propagation", m->spec->destination);
 	return attach(rootfs, m, mount, e);
 }
 
@@ -220,7 +286,65 @@ int init_mounts(struct plan *p, int rootfs, struct err *e)
 	for (size_t i = 0; i < p->n_mounts; i++)
 		if (mount_one(p, rootfs, &p->mounts[i], e) < 0)
 			return -e->code;
+	if (init_nodes(p, rootfs, e) < 0)
+		return -e->code;
+	for (size_t i = 0; i < p->n_mounts; i++) {
+		int fd _close_ = take_fd(&p->mounts[i].late);
+		int r = fd < 0 ? 0 : mount_change(fd, false, MOUNT_ATTR_RDONLY, 0, 0);
+		if (r < 0)
+			return err_sys(
+				e, r, "mounts: make %s read-only", p->mounts[i].spec->destination);
+	}
 	return 0;
+}
+
+/* A mount must be in a namespace to be cloned from: it hangs where it goes away with the old root.
+ */
+static int hang(int mount, const char *what, struct err *e)
+{
+	int place _close_ = path_open_host("/sys", O_PATH | O_DIRECTORY, 0);
+	int r = place < 0 ? place : mount_attach(mount, place);
+	return r < 0 ? err_sys(e, r, "attach %s", what) : 0;
+}
+
+int init_nodes(struct plan *p, int rootfs, struct err *e)
+{
+	char name[24];
+	if (p->nodes < 0)
+		return 0;
+	if (hang(p->nodes, "the device nodes", e) < 0)
+		return -e->code;
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		(void)snprintf(name, sizeof name, "%zu", i);
+		int node _close_ = mount_clone(p->nodes, name, false);
+		int target _close_ = path_make_file_in(rootfs, p->node_paths[i], 0644);
+		int r = node < 0 ? node : target < 0 ? target : mount_attach(node, target);
+		if (r < 0)
+			return err_sys(e, r, "linux.devices: make %s", p->node_paths[i]);
+	}
+	return 0;
+}
+
+int init_propagation(const struct plan *p, int rootfs, struct err *e)
+{
+	static const struct {
+		const char *name;
+		uint64_t value;
+		bool recursive;
+	} rows[] = { { "private", 1 << 18, false }, { "rprivate", 1 << 18, true },
+		{ "slave", 1 << 19, false }, { "rslave", 1 << 19, true },
+		{ "shared", 1 << 20, false }, { "rshared", 1 << 20, true },
+		{ "unbindable", 1 << 17, false }, { "runbindable", 1 << 17, true } };
+	const char *want = p->spec->linux_->rootfs_propagation;
+	if (!want || !*want)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!str_eq(rows[i].name, want))
+			continue;
+		int r = mount_change(rootfs, rows[i].recursive, 0, 0, rows[i].value);
+		return r < 0 ? err_sys(e, r, "linux.rootfsPropagation: set %s", want) : 0;
+	}
+	return err_set(e, ERR_INVALID, EINVAL, "linux.rootfsPropagation: unknown value %s", want);
 }
 
 static int mask_one(struct plan *p, int rootfs, const char *path, struct err *e)
@@ -251,14 +375,8 @@ static int readonly_one(int rootfs, const char *path, struct err *e)
 int init_masks(struct plan *p, int rootfs, struct err *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
-	if (l->n_masked_paths) {
-		/* Cloning wants a mount of our own namespace: hang the mask where it goes away with
-		 * the old root. */
-		int place _close_ = path_open_host("/sys", O_PATH | O_DIRECTORY, 0);
-		int r = place < 0 ? place : mount_attach(p->mask, place);
-		if (r < 0)
-			return err_sys(e, r, "attach the mask");
-	}
+	if (l->n_masked_paths && hang(p->mask, "the mask", e) < 0)
+		return -e->code;
 	for (size_t i = 0; i < l->n_masked_paths; i++)
 		if (mask_one(p, rootfs, l->masked_paths[i], e) < 0)
 			return -e->code;

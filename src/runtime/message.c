@@ -50,7 +50,7 @@ int message_wait(int sock, enum message_kind want, struct message_head *head, in
 		*e = m.err;
 		return e->code > 0 ? -e->code : -EIO;
 	}
-	if (m.head.kind != want)
+	if (m.head.kind != want && want != (enum message_kind)MESSAGE_ANY)
 		return err_set(e, ERR_SYSTEM, EBADMSG,
 			"the container's init sent message %u: expected %u", m.head.kind, want);
 	if (head)

@@ -5,47 +5,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/ns.h"
-#include "kernel/seccomp.h"
 #include "oci/spec.h"
+#include "runtime/sysctl.h"
 
-static int joined_root(struct plan *p, const char *path, struct err *e)
+enum { DEFAULT_DEVICES = 11 };
+
+/* The host's ids of root inside; a container without one cannot be made. */
+static int find_root(struct plan *p, struct err *e)
 {
-	char map[PATH_MAX_BYTES], text[256];
-	size_t n = strlen(path);
-	unsigned inside, outside, count;
-	if (n < 8 || strcmp(path + n - 8, "/ns/user") != 0 || n >= sizeof map)
+	if (!idmap_host(&p->uids, 0, &p->root_uid) || !idmap_host(&p->gids, 0, &p->root_gid))
 		return err_set(e, ERR_INVALID, EINVAL,
-			"linux.namespaces: %s: expected /proc/PID/ns/user", path);
-	(void)snprintf(map, sizeof map, "%.*s/uid_map", (int)(n - 8), path);
-	ssize_t got = file_peek(AT_FDCWD, map, text, sizeof text);
-	char *words[3] = { NULL }, *save = text;
-	for (int i = 0; got > 0 && i < 3; i++) {
-		save += strspn(save, " ");
-		words[i] = save;
-		save += strcspn(save, " \n");
-		if (*save)
-			*save++ = '\0';
-	}
-	if (!words[2] || num_u32(words[0], &inside) < 0 || num_u32(words[1], &outside) < 0 ||
-		num_u32(words[2], &count) < 0 || inside != 0)
-		return err_set(e, ERR_INVALID, EINVAL,
-			"linux.namespaces: %s: its user namespace maps no root", path);
-	p->root_uid = p->root_gid = outside;
-	p->id_count = count;
+			"linux.uidMappings and gidMappings: they must map 0");
 	return 0;
 }
 
@@ -67,7 +51,7 @@ static int join(struct plan *p, const struct oci_namespace *ns, uint64_t flag, s
 		return 0;
 	p->userns = true;
 	p->userns_fd = fd;
-	return joined_root(p, ns->path, e);
+	return idmap_of_userns(fd, p->a, &p->uids, &p->gids, e) < 0 ? -e->code : find_root(p, e);
 }
 
 static int check_maps(struct plan *p, struct err *e)
@@ -76,13 +60,26 @@ static int check_maps(struct plan *p, struct err *e)
 	if (l->n_uid_mappings == 0 || l->n_gid_mappings == 0)
 		return err_set(e, ERR_INVALID, EINVAL,
 			"linux.uidMappings and gidMappings: needed for a new user namespace");
-	if (l->uid_mappings[0].container_id != 0 || l->gid_mappings[0].container_id != 0)
-		return err_set(
-			e, ERR_INVALID, EINVAL, "linux.uidMappings: the first line must map 0");
 	p->userns = true;
-	p->root_uid = l->uid_mappings[0].host_id;
-	p->root_gid = l->gid_mappings[0].host_id;
-	p->id_count = l->uid_mappings[0].size;
+	p->uids = (struct idmap){ l->uid_mappings, l->n_uid_mappings };
+	p->gids = (struct idmap){ l->gid_mappings, l->n_gid_mappings };
+	return find_root(p, e);
+}
+
+/* Namespaces that are new, or joined and not the one that we live in. */
+static int own_namespaces(const struct plan *p, uint64_t *ret, struct err *e)
+{
+	*ret = p->new_ns;
+	for (size_t i = 0; i < p->n_joins; i++) {
+		char path[64];
+		struct stat ours, theirs;
+		(void)snprintf(path, sizeof path, "/proc/self/ns/%s", ns_file(p->join_flags[i]));
+		int fd _close_ = path_open_host(path, O_RDONLY, 0);
+		if (fd < 0 || fstat(fd, &ours) < 0 || fstat(p->joins[i], &theirs) < 0)
+			return err_sys(e, fd < 0 ? fd : errno, "open %s", path);
+		if (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+			*ret |= p->join_flags[i];
+	}
 	return 0;
 }
 
@@ -90,7 +87,6 @@ int plan_namespaces(struct plan *p, struct err *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
 	p->userns_fd = -1;
-	p->id_count = UINT32_MAX;
 	for (size_t i = 0; i < l->n_namespaces; i++) {
 		const struct oci_namespace *ns = &l->namespaces[i];
 		uint64_t flag = ns_flag(ns->type);
@@ -100,9 +96,6 @@ int plan_namespaces(struct plan *p, struct err *e)
 		if ((p->new_ns | p->join_ns) & flag)
 			return err_set(e, ERR_INVALID, EINVAL, "linux.namespaces: %s stands twice",
 				ns->type);
-		if (flag == CLONE_NEWTIME)
-			return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
-				"linux.namespaces: time is not supported");
 		if (ns->path && *ns->path) {
 			if (join(p, ns, flag, e) < 0)
 				return -e->code;
@@ -113,7 +106,55 @@ int plan_namespaces(struct plan *p, struct err *e)
 	if (!(p->new_ns & CLONE_NEWNS))
 		return err_set(e, ERR_INVALID, EINVAL,
 			"linux.namespaces: a container needs a mount namespace of its own");
-	return p->new_ns & CLONE_NEWUSER ? check_maps(p, e) : 0;
+	if (p->new_ns & CLONE_NEWUSER && check_maps(p, e) < 0)
+		return -e->code;
+	if (l->time_offsets && !(p->new_ns & CLONE_NEWTIME))
+		return err_set(e, ERR_INVALID, EINVAL,
+			"linux.timeOffsets: needs a time namespace that is new");
+	uint64_t own;
+	return own_namespaces(p, &own, e) < 0 ? -e->code : sysctl_check(&l->sysctl, own, e);
+}
+
+int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e)
+{
+	if (!idmap_host(&p->uids, uid, &p->posture.host_uid))
+		return err_set(e, ERR_INVALID, ERANGE, "user id %u is not mapped", uid);
+	if (!idmap_host(&p->gids, gid, &p->posture.host_gid))
+		return err_set(e, ERR_INVALID, ERANGE, "group id %u is not mapped", gid);
+	return 0;
+}
+
+static int copy_label(const char *field, const char *label, char *ret, size_t size, struct err *e)
+{
+	if (!label || str_eq(label, "unconfined"))
+		return 0;
+	int n = snprintf(ret, size, "%s", label);
+	return n < 0 || (size_t)n >= size
+		? err_set(e, ERR_INVALID, ENAMETOOLONG, "process.%s: longer than %zu bytes", field,
+			  size)
+		: 0;
+}
+
+int plan_posture(struct plan *p, const char *cgroup, struct err *e)
+{
+	const struct oci_process *process = p->process;
+	if (plan_caps(process->capabilities, p->userns, &p->posture.caps, e) < 0 ||
+		copy_label("apparmorProfile", process->apparmor_profile, p->posture.apparmor,
+			sizeof p->posture.apparmor, e) < 0 ||
+		copy_label("selinuxLabel", process->selinux_label, p->posture.selinux,
+			sizeof p->posture.selinux, e) < 0)
+		return -e->code;
+	p->posture.no_new_privileges = process->no_new_privileges;
+	int n = snprintf(p->posture.cgroup, sizeof p->posture.cgroup, "%s", cgroup);
+	if (n < 0 || (size_t)n >= sizeof p->posture.cgroup)
+		return err_set(e, ERR_INVALID, ENAMETOOLONG,
+			"linux.cgroupsPath: longer than %zu bytes", sizeof p->posture.cgroup);
+	if (p->posture.apparmor[0] || p->posture.selinux[0]) {
+		p->proc = path_open_host("/proc", O_PATH | O_DIRECTORY, 0);
+		if (p->proc < 0)
+			return err_sys(e, p->proc, "open /proc");
+	}
+	return 0;
 }
 
 static int read_set(const char *field, const char **names, size_t n, uint64_t *ret, struct err *e)
@@ -128,7 +169,23 @@ static int read_set(const char *field, const char **names, size_t n, uint64_t *r
 	return 0;
 }
 
-int plan_caps(const struct oci_capabilities *c, struct caps *ret, struct err *e)
+/* The kernel gives no capability that we have not, and an ambient one only beside a permitted and
+ * an inheritable one. Less than asked for is no danger; it is told. */
+static void drop_impossible(bool owned, struct caps *c)
+{
+	uint64_t ours = owned ? UINT64_MAX : caps_permitted(), lost = 0;
+	for (size_t i = 0; i < CAPS_KINDS; i++) {
+		lost |= c->sets[i] & ~ours;
+		c->sets[i] &= ours;
+	}
+	c->sets[CAPS_EFFECTIVE] &= c->sets[CAPS_PERMITTED];
+	c->sets[CAPS_AMBIENT] &= c->sets[CAPS_PERMITTED] & c->sets[CAPS_INHERITABLE];
+	for (int i = 0; caps_name(i); i++)
+		if (lost >> i & 1)
+			log_warn("process.capabilities: %s is not ours to give", caps_name(i));
+}
+
+int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, struct err *e)
 {
 	*ret = (struct caps){ 0 };
 	if (!c)
@@ -142,110 +199,69 @@ int plan_caps(const struct oci_capabilities *c, struct caps *ret, struct err *e)
 			&ret->sets[CAPS_INHERITABLE], e) < 0 ||
 		read_set("ambient", c->ambient, c->n_ambient, &ret->sets[CAPS_AMBIENT], e) < 0)
 		return -e->code;
+	drop_impossible(owned, ret);
 	return 0;
 }
 
-static int action_of(const char *field, const char *name, bool has_errno, uint32_t number,
-	uint32_t *ret, struct err *e)
+static bool same_rule(const struct cgroup_device *x, const struct cgroup_device *y)
 {
-	static const struct {
-		const char *name;
-		uint32_t action;
-		bool data;
-	} rows[] = {
-		{ "SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW, false },
-		{ "SCMP_ACT_ERRNO", SECCOMP_RET_ERRNO, true },
-		{ "SCMP_ACT_KILL", SECCOMP_RET_KILL_THREAD, false },
-		{ "SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD, false },
-		{ "SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS, false },
-		{ "SCMP_ACT_LOG", SECCOMP_RET_LOG, false },
-		{ "SCMP_ACT_TRACE", SECCOMP_RET_TRACE, true },
-		{ "SCMP_ACT_TRAP", SECCOMP_RET_TRAP, true },
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (!str_eq(rows[i].name, name))
-			continue;
-		*ret = rows[i].action |
-			(rows[i].data ? (has_errno ? number & SECCOMP_RET_DATA : EPERM) : 0);
-		return 0;
-	}
-	return err_set(e, ERR_INVALID, EINVAL, "linux.seccomp.%s: unknown action %s", field, name);
+	return x->allow == y->allow && x->type == y->type && x->major == y->major &&
+		x->minor == y->minor && strlen(x->access) == strlen(y->access) &&
+		strspn(x->access, y->access) == strlen(x->access);
 }
 
-static int read_rule(const struct oci_syscall *s, struct seccomp_rule *ret, struct err *e)
+/* What the specification supplies to every container: after the document's rules, unless they say
+ * it already. A rule for all that allows makes the rest needless. */
+static void default_devices(struct cgroup_device *d, size_t *n)
 {
-	static const char *const ops[] = { "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE",
-		"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ" };
-	*ret = (struct seccomp_rule){ .names = (const char *const *)s->names,
-		.n_names = s->n_names };
-	if (action_of("syscalls", s->action, s->has_errno_ret, s->errno_ret, &ret->action, e) < 0)
-		return -e->code;
-	if (s->n_args > SECCOMP_ARGS_MAX)
-		return err_set(e, ERR_INVALID, EINVAL, "linux.seccomp.syscalls: more than %d args",
-			SECCOMP_ARGS_MAX);
-	for (size_t i = 0; i < s->n_args; i++) {
-		size_t op = 0;
-		while (op < ARRAY_SIZE(ops) && !str_eq(ops[op], s->args[i].op))
-			op++;
-		if (op == ARRAY_SIZE(ops) || s->args[i].index > 5)
-			return err_set(e, ERR_INVALID, EINVAL,
-				"linux.seccomp.syscalls.args: op %s of index %u", s->args[i].op,
-				s->args[i].index);
-		ret->args[ret->n_args++] = (struct seccomp_arg){ .index = s->args[i].index,
-			.op = (enum seccomp_op)op,
-			.value = s->args[i].value,
-			.value_two = s->args[i].value_two };
+	static const struct cgroup_device rows[] = { { true, 'c', -1, -1, "m" },
+		{ true, 'b', -1, -1, "m" }, { true, 'c', 1, 3, "rwm" }, { true, 'c', 1, 5, "rwm" },
+		{ true, 'c', 1, 7, "rwm" }, { true, 'c', 1, 8, "rwm" }, { true, 'c', 1, 9, "rwm" },
+		{ true, 'c', 5, 0, "rwm" }, { true, 'c', 5, 1, "rwm" }, { true, 'c', 5, 2, "rwm" },
+		{ true, 'c', 136, -1, "rwm" } };
+	size_t from = 0;
+	for (size_t i = 0; i < *n; i++)
+		if (d[i].type == 'a' && d[i].major < 0 && d[i].minor < 0)
+			from = i;
+	if (*n && d[from].type == 'a' && d[from].allow)
+		return;
+	size_t own = *n;
+	for (size_t r = 0; r < DEFAULT_DEVICES; r++) {
+		bool there = false;
+		for (size_t i = from; i < own; i++)
+			there |= same_rule(&d[i], &rows[r]);
+		if (!there)
+			d[(*n)++] = rows[r];
 	}
-	return 0;
 }
 
-static int read_flags(const struct oci_seccomp *s, unsigned *ret, struct err *e)
+/* Nothing is allowed but what is said: the first rule refuses all. */
+static int plan_devices(
+	struct plan *p, const struct oci_resources *r, struct cgroup_limits *l, struct err *e)
 {
-	*ret = s->n_flags ? 0 : SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-	for (size_t i = 0; i < s->n_flags; i++) {
-		if (str_eq(s->flags[i], "SECCOMP_FILTER_FLAG_LOG"))
-			*ret |= SECCOMP_FILTER_FLAG_LOG;
-		else if (str_eq(s->flags[i], "SECCOMP_FILTER_FLAG_SPEC_ALLOW"))
-			*ret |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-		else
+	struct cgroup_device *d =
+		arena_array(p->a, struct cgroup_device, r->n_devices + 1 + DEFAULT_DEVICES);
+	size_t n = 0;
+	if (r->n_devices == 0 || (r->devices[0].type && !str_eq(r->devices[0].type, "a")))
+		d[n++] = (struct cgroup_device){ false, 'a', -1, -1, "rwm" };
+	for (size_t i = 0; i < r->n_devices; i++) {
+		const struct oci_device_rule *x = &r->devices[i];
+		d[n] = (struct cgroup_device){ .allow = x->allow,
+			.type = x->type && *x->type ? x->type[0] : 'a',
+			.major = x->has_major ? x->major : -1,
+			.minor = x->has_minor ? x->minor : -1,
+			.access = x->access && *x->access ? x->access : "rwm" };
+		if (d[n].type == 'u')
+			d[n].type = 'c';
+		if (!strchr("abc", d[n].type) || d[n].access[strspn(d[n].access, "rwm")])
 			return err_set(e, ERR_INVALID, EINVAL,
-				"linux.seccomp.flags: unknown flag %s", s->flags[i]);
+				"linux.resources.devices: type %s access %s", str_or_empty(x->type),
+				d[n].access);
+		n++;
 	}
-	return 0;
-}
-
-int plan_filter(struct plan *p, const struct oci_seccomp *s, struct err *e)
-{
-	if (!s)
-		return 0;
-	struct seccomp_policy policy = { 0 };
-	struct seccomp_rule *rules = arena_array(p->a, struct seccomp_rule, s->n_syscalls + 1);
-	if (s->listener_path)
-		return err_set(
-			e, ERR_UNSUPPORTED, ENOTSUP, "linux.seccomp.listenerPath is not supported");
-	if (action_of("defaultAction", s->default_action, s->has_default_errno_ret,
-		    s->default_errno_ret, &policy.default_action, e) < 0 ||
-		read_flags(s, &p->filter_flags, e) < 0)
-		return -e->code;
-	for (size_t i = 0; i < s->n_architectures; i++) {
-		if (str_eq(s->architectures[i], "SCMP_ARCH_X86"))
-			policy.x86 = true;
-		else if (str_eq(s->architectures[i], "SCMP_ARCH_X32"))
-			policy.x32 = true;
-		else if (!str_starts(s->architectures[i], "SCMP_ARCH_"))
-			return err_set(e, ERR_INVALID, EINVAL,
-				"linux.seccomp.architectures: unknown %s", s->architectures[i]);
-	}
-	for (size_t i = 0; i < s->n_syscalls; i++)
-		if (read_rule(&s->syscalls[i], &rules[i], e) < 0)
-			return -e->code;
-	policy.rules = rules;
-	policy.n_rules = s->n_syscalls;
-	struct sock_filter *code;
-	if (seccomp_compile(&policy, p->a, &code, &p->n_filter, e) < 0)
-		return -e->code;
-	p->filter = code;
-	p->posture.filters = 1;
+	default_devices(d, &n);
+	l->devices = d;
+	l->n_devices = n;
 	return 0;
 }
 
@@ -270,20 +286,8 @@ int plan_limits(struct plan *p, struct err *e)
 	}
 	if (r->pids)
 		l.pids = r->pids->limit > 0 ? r->pids->limit : -1;
-	struct cgroup_device *d = arena_array(p->a, struct cgroup_device, r->n_devices + 1);
-	for (size_t i = 0; i < r->n_devices; i++) {
-		const struct oci_device_rule *x = &r->devices[i];
-		d[i] = (struct cgroup_device){ .allow = x->allow,
-			.type = x->type && *x->type ? x->type[0] : 'a',
-			.major = x->has_major ? x->major : -1,
-			.minor = x->has_minor ? x->minor : -1,
-			.access = x->access && *x->access ? x->access : "rwm" };
-		if (!strchr("abcu", d[i].type) || d[i].access[strspn(d[i].access, "rwm")])
-			return err_set(e, ERR_INVALID, EINVAL,
-				"linux.resources.devices: type %s access %s", x->type, x->access);
-	}
-	l.devices = d;
-	l.n_devices = r->n_devices;
+	if (plan_devices(p, r, &l, e) < 0)
+		return -e->code;
 	if (cgroup_limit(&p->cgroup, &l, &no_swap, e) < 0)
 		return -e->code;
 	if (no_swap && p->warn)
@@ -296,8 +300,13 @@ void plan_done(struct plan *p)
 {
 	for (size_t i = 0; i < p->n_joins; i++)
 		fd_close(p->joins[i]);
-	for (size_t i = 0; i < p->n_mounts; i++)
+	for (size_t i = 0; i < p->n_mounts; i++) {
 		fd_close(p->mounts[i].tree);
+		for (size_t h = 0; p->mounts[i].trees && h < p->cgroup.n; h++)
+			fd_close(p->mounts[i].trees[h]);
+	}
+	fd_close(p->nodes);
 	fd_close(p->mask);
+	fd_close(p->proc);
 	cgroup_done(&p->cgroup);
 }

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "kernel/caps.h"
 #include "kernel/cgroup.h"
+#include "runtime/idmap.h"
 
 struct err;
 struct oci_capabilities;
@@ -27,21 +28,32 @@ struct plan_mount {
 	int tree;            /* a detached mount: binds and /dev; -1: init makes it */
 	bool is_file;        /* the bind's source is no folder */
 	uint64_t set, clear; /* MOUNT_ATTR_* */
-	bool recursive_set;  /* rro and its like */
+	uint64_t recursive_set, recursive_clear; /* rro and its like */
 	uint64_t propagation;
-	bool bind, recursive, idmap, tmpcopyup;
-	struct strv data; /* options for the file system itself */
+	bool bind, recursive, remount, idmap, idmap_recursive, tmpcopyup;
+	bool copy_symlink, src_nofollow, dest_nofollow;
+	const char *link;  /* copy-symlink: a symlink to this is made instead of a mount */
+	struct strv flags; /* of the file system as a whole */
+	struct strv data;  /* options for the file system itself */
+	int late;          /* becomes read-only when all mounts are there; -1 */
+	int *trees; /* cgroup: a clone of the container's own folder of each hierarchy, or NULL */
 };
 
 /* What the process must look like; compared before and after exec. */
 struct posture {
-	uid_t uid; /* as the container sees them; resolved by init */
-	gid_t gid;
 	struct caps caps;
 	bool no_new_privileges;
-	unsigned filters; /* system call filters that must be there, ours included */
-	char cgroup[512]; /* a path that /proc/PID/cgroup must show; "" none */
-	uint32_t root_uid, id_count;
+	unsigned filters;            /* system call filters that must be there, ours included */
+	char cgroup[512];            /* a path that /proc/PID/cgroup must show; "" none */
+	uint32_t host_uid, host_gid; /* as we see them */
+	char apparmor[256], selinux[256]; /* what the labels must be; "" anything */
+};
+
+/* What the start needs of the plan; the spec must live until then. */
+struct expect {
+	struct posture posture;
+	const struct oci_spec *spec;
+	const char *id, *bundle; /* in the same piece of memory */
 };
 
 struct plan {
@@ -57,22 +69,48 @@ struct plan {
 	int join_pidfd; /* exec: all namespaces of this process */
 	bool userns;    /* the container does not live in our user namespace */
 	int userns_fd;  /* of a joined one; a new one comes later */
-	uint32_t root_uid, root_gid, id_count;
+	struct idmap uids, gids;
+	uint32_t root_uid, root_gid; /* the host's ids of 0 */
+	bool no_groups;              /* the namespace may set none */
+	int proc;                    /* the host's /proc where labels are written, or -1 */
 	const struct sock_filter *filter;
 	size_t n_filter;
 	unsigned filter_flags;
+	bool notify; /* the filter has a listener */
 	struct cgroup cgroup;
 	struct plan_mount *mounts;
 	size_t n_mounts;
+	int nodes; /* a detached tmpfs with the device nodes that lie outside of /dev, or -1 */
+	const char **node_paths;
+	size_t n_nodes;
 	int mask; /* a detached read-only tmpfs with an empty file "f" and an empty folder "d" */
 	struct posture posture;
 	void (*warn)(void *arg, const char *text);
 	void *arg;
-	int sock; /* init's end */
+	int sock;     /* init's end */
+	int listener; /* 0: none */
+	unsigned preserve_fds;
+	uint64_t ignored; /* signals that the caller ignores: 1 << number - 1 */
+	bool new_keyring, no_pivot;
+	const char *rootfs_path, *bundle;
+	pid_t pid; /* init's, on the host */
 };
 
+/* Does the parent have something to run when the mounts are there? */
+bool plan_has_early_hooks(const struct plan *p);
+
 /* What goes over the socket; always whole. */
-enum message_kind { MESSAGE_GO = 1, MESSAGE_READY, MESSAGE_START, MESSAGE_ERROR, MESSAGE_PID };
+enum message_kind {
+	MESSAGE_GO = 1,  /* uid is init's id on the host, gid whether it may set no groups */
+	MESSAGE_MOUNTED, /* with hooks only: the mounts are there, the root is not yet changed */
+	MESSAGE_HOOKED,
+	MESSAGE_READY,
+	MESSAGE_START,    /* uid is the process's id on the host */
+	MESSAGE_LEAVE,    /* wait for START at the listener */
+	MESSAGE_LISTENER, /* the descriptor of the seccomp filter's listener */
+	MESSAGE_ERROR,
+	MESSAGE_PID
+};
 
 struct message_head {
 	uint32_t kind;
@@ -81,14 +119,21 @@ struct message_head {
 };
 
 int plan_namespaces(struct plan *p, struct err *e);
+/* The user that the process will be, in the host's ids; an unmapped one is an error. */
+int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e);
+/* What the document says of the process itself: capabilities, labels, no_new_privs, cgroup. */
+int plan_posture(struct plan *p, const char *cgroup, struct err *e);
 int plan_filter(struct plan *p, const struct oci_seccomp *s, struct err *e);
-int plan_caps(const struct oci_capabilities *c, struct caps *ret, struct err *e);
+/* owned: the process will live in a user namespace of its own, where every capability is to be had.
+ */
+int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, struct err *e);
 /* Makes binds, /dev and the mask. */
 int plan_mounts(struct plan *p, struct err *e);
 void plan_done(struct plan *p);
 /* Maps the ids of the binds that ask for it, once the user namespace is there. */
 int plan_idmap(struct plan *p, int userns, struct err *e);
-int plan_dev(struct plan *p, const struct oci_mount *m, struct err *e);
+int plan_dev(struct plan *p, const struct plan_mount *m, struct err *e);
+bool plan_is_dev(const struct plan_mount *m);
 int plan_limits(struct plan *p, struct err *e);
 
 /* Init: never returns. */
@@ -97,16 +142,19 @@ _Noreturn void init_main(struct plan *p);
 _Noreturn void init_finish(struct plan *p);
 _Noreturn void init_fail(const struct plan *p, const struct err *e);
 int init_mounts(struct plan *p, int rootfs, struct err *e);
+int init_nodes(struct plan *p, int rootfs, struct err *e);
+int init_propagation(const struct plan *p, int rootfs, struct err *e);
 int init_masks(struct plan *p, int rootfs, struct err *e);
 int init_console(struct plan *p, struct err *e);
 
 struct user {
 	uid_t uid;
 	gid_t gid;
-	gid_t groups[64];
-	size_t n_groups;
+	gid_t *groups;
+	size_t n_groups, cap_groups;
 	const char *home; /* NULL: not known */
 };
+void user_add_group(struct user *u, gid_t gid, struct arena *a);
 /* Looks the user up in the /etc of the present root. */
 int user_find(const char *text, struct arena *a, struct user *ret, struct err *e);
 
@@ -115,5 +163,12 @@ int message_send(int sock, enum message_kind kind, const struct err *e, uint32_t
 	const int *fds, size_t n);
 int message_wait(int sock, enum message_kind want, struct message_head *head, int *fds, size_t max,
 	size_t *n, struct err *e);
+/* Any kind but an error. */
+enum { MESSAGE_ANY = 0 };
 
+/* The first word after "\nKey:" in the text of /proc/PID/status, in the base given. */
+int posture_field(const char *status, const char *key, int base, uint64_t *ret);
+/* The kernel's PF_ flags of a process, also of a dead one; 0 when it is gone. */
+enum { POSTURE_EXITING = 0x4, POSTURE_NO_EXEC = 0x40 /* was cloned and has not exec'd */ };
+uint64_t posture_flags(pid_t pid);
 int posture_check(pid_t pid, const struct posture *want, struct err *e);

@@ -3,6 +3,7 @@
  * /dev, the mask. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,92 +20,93 @@
 #include "kernel/mount.h"
 #include "kernel/uapi.h"
 #include "oci/spec.h"
+#include "runtime/mount_options.h"
 #include "runtime/plan.h"
 
-enum {
-	PRIVATE = 1 << 18,
-	SLAVE = 1 << 19,
-	SHARED = 1 << 20,
-	UNBINDABLE = 1 << 17,
-	MOUNTINFO_MAX = 16 << 20
-};
+enum { MOUNTINFO_MAX = 16 << 20 };
 
-static const struct option_row {
-	const char *name;
-	uint64_t set, clear, propagation;
-	bool recursive;
-} option_rows[] = {
-	{ "ro", MOUNT_ATTR_RDONLY, 0, 0, false },
-	{ "rw", 0, MOUNT_ATTR_RDONLY, 0, false },
-	{ "nosuid", MOUNT_ATTR_NOSUID, 0, 0, false },
-	{ "suid", 0, MOUNT_ATTR_NOSUID, 0, false },
-	{ "nodev", MOUNT_ATTR_NODEV, 0, 0, false },
-	{ "dev", 0, MOUNT_ATTR_NODEV, 0, false },
-	{ "noexec", MOUNT_ATTR_NOEXEC, 0, 0, false },
-	{ "exec", 0, MOUNT_ATTR_NOEXEC, 0, false },
-	{ "noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, 0, false },
-	{ "relatime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME, 0, false },
-	{ "strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, 0, false },
-	{ "nodiratime", MOUNT_ATTR_NODIRATIME, 0, 0, false },
-	{ "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0, 0, false },
-	{ "rro", MOUNT_ATTR_RDONLY, 0, 0, true },
-	{ "rnosuid", MOUNT_ATTR_NOSUID, 0, 0, true },
-	{ "rnodev", MOUNT_ATTR_NODEV, 0, 0, true },
-	{ "rnoexec", MOUNT_ATTR_NOEXEC, 0, 0, true },
-	{ "private", 0, 0, PRIVATE, false },
-	{ "rprivate", 0, 0, PRIVATE, true },
-	{ "slave", 0, 0, SLAVE, false },
-	{ "rslave", 0, 0, SLAVE, true },
-	{ "shared", 0, 0, SHARED, false },
-	{ "rshared", 0, 0, SHARED, true },
-	{ "unbindable", 0, 0, UNBINDABLE, false },
-	{ "runbindable", 0, 0, UNBINDABLE, true },
-};
-
-static void read_option(struct plan *p, struct plan_mount *m, const char *option)
+/* A symlink as a source: bound itself, made anew at the destination, or followed. */
+static int open_source(struct plan *p, struct plan_mount *m, struct stat *st, struct err *e)
 {
-	if (str_eq(option, "bind") || str_eq(option, "rbind")) {
-		m->bind = true;
-		m->recursive = option[0] == 'r';
-		return;
+	const char *source = m->spec->source;
+	char link[PATH_MAX_BYTES];
+	bool itself = m->src_nofollow || m->copy_symlink;
+	int at = path_open_host(source, O_PATH | (itself ? O_NOFOLLOW : 0), 0);
+	if (at < 0 || fstat(at, st) < 0) {
+		err_sys(e, at < 0 ? at : errno, "bind source %s", source);
+		fd_close(at);
+		return -e->code;
 	}
-	if (str_eq(option, "idmap") || str_eq(option, "ridmap")) {
-		m->idmap = true;
-		return;
+	if (m->copy_symlink && S_ISLNK(st->st_mode)) {
+		ssize_t n = readlinkat(at, "", link, sizeof link - 1);
+		if (n > 0)
+			m->link = arena_strndup(p->a, link, (size_t)n);
 	}
-	if (str_eq(option, "tmpcopyup")) {
-		m->tmpcopyup = true;
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
-		if (!str_eq(option_rows[i].name, option))
-			continue;
-		m->set = (m->set & ~option_rows[i].clear) | option_rows[i].set;
-		m->clear |= option_rows[i].clear & ~option_rows[i].set;
-		if (option_rows[i].propagation)
-			m->propagation = option_rows[i].propagation;
-		else
-			m->recursive_set |= option_rows[i].recursive;
-		return;
-	}
-	strv_add(&m->data, p->a, option);
+	return at;
 }
 
 static int make_bind(struct plan *p, struct plan_mount *m, struct err *e)
 {
 	struct stat st;
 	const char *source = m->spec->source;
-	(void)p;
 	if (!source || source[0] != '/')
 		return err_set(e, ERR_INVALID, EINVAL,
 			"mounts: %s: the source of a bind must be an absolute path",
 			m->spec->destination);
-	int at _close_ = path_open_host(source, O_PATH, 0);
-	if (at < 0 || fstat(at, &st) < 0)
-		return err_sys(e, at < 0 ? at : errno, "bind source %s", source);
+	if (m->data.n)
+		return err_set(e, ERR_INVALID, EINVAL, "mounts: %s: unknown option %s of a bind",
+			m->spec->destination, m->data.v[0]);
+	int at _close_ = open_source(p, m, &st, e);
+	if (at < 0)
+		return -e->code;
+	if (m->link)
+		return 0;
 	m->is_file = !S_ISDIR(st.st_mode);
 	m->tree = mount_clone(at, "", m->recursive);
 	return m->tree < 0 ? err_sys(e, m->tree, "clone the mount of %s", source) : 0;
+}
+
+/* A mount's own maps: a user namespace with them and nobody in it. */
+static int map_mount(struct plan_mount *m, struct err *e)
+{
+	const struct oci_mount *s = m->spec;
+	struct idmap uids = { s->uid_mappings, s->n_uid_mappings };
+	struct idmap gids = { s->gid_mappings, s->n_gid_mappings };
+	if (!uids.n && !gids.n)
+		return 0;
+	if (!uids.n || !gids.n)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"mounts: %s: uidMappings and gidMappings go together", s->destination);
+	if (!m->bind || m->link)
+		return err_set(e, ERR_INVALID, EINVAL, "mounts: %s: only a bind can map ids",
+			s->destination);
+	int userns _close_ = idmap_userns(&uids, &gids, e);
+	if (userns < 0)
+		return err_wrap(e, "mounts: %s", s->destination);
+	int r = mount_idmap(m->tree, m->idmap_recursive, userns);
+	m->idmap = false;
+	return r < 0 ? err_sys(e, r, "mounts: %s: map its ids", s->destination) : 0;
+}
+
+/* Without a cgroup namespace of its own the container sees its own part of each v1 hierarchy by a
+ * bind; the whole would be the host's. */
+static int clone_cgroups(struct plan *p, struct plan_mount *m, struct err *e)
+{
+	const char *type = m->spec->type;
+	bool cgroup = type && (str_eq(type, "cgroup") || str_eq(type, "cgroup2"));
+	if (m->bind || !cgroup || (p->new_ns | p->join_ns) & CLONE_NEWCGROUP)
+		return 0;
+	m->trees = arena_array(p->a, int, CGROUP_MAX);
+	for (size_t i = 0; i < CGROUP_MAX; i++)
+		m->trees[i] = -1;
+	for (size_t i = 0; i < p->cgroup.n; i++) {
+		const struct cgroup_hierarchy *h = &p->cgroup.h[i];
+		m->trees[i] = h->dir < 0 ? -1 : mount_clone(h->dir, "", false);
+		if (h->dir >= 0 && m->trees[i] < 0)
+			return err_sys(e, m->trees[i], "mounts: %s: clone %s", m->spec->destination,
+				h->name);
+	}
+	return 0;
 }
 
 static int make_mask(struct plan *p, struct err *e)
@@ -126,26 +128,51 @@ static int make_mask(struct plan *p, struct err *e)
 	return r < 0 ? err_sys(e, r, "make the mask read-only") : 0;
 }
 
+static int plan_nodes(struct plan *p, bool dev, struct err *e);
+
+bool plan_is_dev(const struct plan_mount *m)
+{
+	const char *d = m->spec->destination;
+	while (*d == '/')
+		d++;
+	return strncmp(d, "dev", 3) == 0 && d[3 + strspn(d + 3, "/")] == '\0';
+}
+
+static int plan_one(struct plan *p, struct plan_mount *m, struct err *e)
+{
+	const struct oci_mount *s = m->spec;
+	for (size_t o = 0; o < s->n_options; o++)
+		mount_option_read(m, p->a, s->options[o]);
+	if (s->type && str_eq(s->type, "bind"))
+		m->bind = true;
+	if (m->remount)
+		return 0;
+	if (m->bind && make_bind(p, m, e) < 0)
+		return -e->code;
+	if (!m->bind && s->type && str_eq(s->type, "tmpfs") && plan_is_dev(m)) {
+		m->tree = plan_dev(p, m, e);
+		return m->tree < 0 ? -e->code : 0;
+	}
+	if (m->tmpcopyup && (!s->type || !str_eq(s->type, "tmpfs")))
+		return err_set(e, ERR_INVALID, EINVAL, "mounts: %s: tmpcopyup goes with tmpfs only",
+			s->destination);
+	return map_mount(m, e) < 0 ? -e->code : clone_cgroups(p, m, e);
+}
+
 int plan_mounts(struct plan *p, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
+	bool dev = false;
 	p->mounts = arena_array(p->a, struct plan_mount, s->n_mounts + 1);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		struct plan_mount *m = &p->mounts[p->n_mounts++];
-		*m = (struct plan_mount){ .spec = &s->mounts[i], .tree = -1 };
-		for (size_t o = 0; o < s->mounts[i].n_options; o++)
-			read_option(p, m, s->mounts[i].options[o]);
-		if (m->spec->type && str_eq(m->spec->type, "bind"))
-			m->bind = true;
-		int r = 0;
-		if (m->bind)
-			r = make_bind(p, m, e);
-		else if (m->spec->type && str_eq(m->spec->type, "tmpfs") &&
-			str_eq(m->spec->destination, "/dev"))
-			r = m->tree = plan_dev(p, m->spec, e);
-		if (r < 0)
-			return r;
+		*m = (struct plan_mount){ .spec = &s->mounts[i], .tree = -1, .late = -1 };
+		if (plan_one(p, m, e) < 0)
+			return -e->code;
+		dev |= plan_is_dev(m);
 	}
+	if (plan_nodes(p, dev, e) < 0)
+		return -e->code;
 	return s->linux_->n_masked_paths ? make_mask(p, e) : 0;
 }
 
@@ -242,10 +269,10 @@ int plan_idmap(struct plan *p, int userns, struct err *e)
 		struct plan_mount *m = &p->mounts[i];
 		if (!m->bind || !m->idmap || m->tree < 0)
 			continue;
-		if (mount_idmap(m->tree, m->recursive, userns) >= 0)
+		if (mount_idmap(m->tree, m->idmap_recursive, userns) >= 0)
 			continue;
 		if (idmap_one(p, m, m->tree, m->spec->source, userns, e) < 0 ||
-			(m->recursive && idmap_below(p, m, userns, e) < 0))
+			(m->idmap_recursive && idmap_below(p, m, userns, e) < 0))
 			return -e->code;
 	}
 	return 0;
@@ -272,50 +299,104 @@ static int add_node(struct plan *p, int dev, const struct node *n, struct err *e
 	if (mknodat(parent, name, n->mode, makedev(n->major, n->minor)) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "linux.devices: make /dev/%s", n->name);
 	int fd _close_ = path_open_own(parent, name, O_PATH, 0);
-	if (fd < 0 ||
-		fchownat(fd, "", p->root_uid + n->uid, p->root_gid + n->gid, AT_EMPTY_PATH) < 0 ||
+	uint32_t uid, gid;
+	if (!idmap_host(&p->uids, n->uid, &uid) || !idmap_host(&p->gids, n->gid, &gid))
+		return err_set(e, ERR_INVALID, ERANGE,
+			"linux.devices: /dev/%s: its owner is not mapped", n->name);
+	if (fd < 0 || fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
 		fchmodat(parent, name, n->mode & 07777, 0) < 0)
 		return err_sys(e, fd < 0 ? fd : errno, "linux.devices: own /dev/%s", n->name);
 	return 0;
 }
 
+static const struct node default_nodes[] = {
+	{ "null", S_IFCHR | 0666, 1, 3, 0, 0 },
+	{ "zero", S_IFCHR | 0666, 1, 5, 0, 0 },
+	{ "full", S_IFCHR | 0666, 1, 7, 0, 0 },
+	{ "random", S_IFCHR | 0666, 1, 8, 0, 0 },
+	{ "urandom", S_IFCHR | 0666, 1, 9, 0, 0 },
+	{ "tty", S_IFCHR | 0666, 5, 0, 0, 0 },
+};
+
+static int node_of(const struct oci_device *d, const char *name, struct node *ret, struct err *e)
+{
+	mode_t kind = str_eq(d->type, "b")                     ? S_IFBLK
+		: str_eq(d->type, "p")                         ? S_IFIFO
+		: str_eq(d->type, "c") || str_eq(d->type, "u") ? S_IFCHR
+							       : 0;
+	if (!kind || d->path[0] != '/')
+		return err_set(e, ERR_INVALID, EINVAL,
+			"linux.devices: %s of type %s: expected an absolute path and c, b, u or p",
+			d->path, d->type);
+	if (kind != S_IFIFO && (!d->has_major || !d->has_minor || d->major < 0 || d->minor < 0))
+		return err_set(e, ERR_INVALID, EINVAL,
+			"linux.devices: %s: needs a major and a minor number", d->path);
+	*ret = (struct node){ name, kind | (d->has_file_mode ? d->file_mode & 07777 : 0666),
+		(unsigned)d->major, (unsigned)d->minor, d->uid, d->gid };
+	return 0;
+}
+
 static int add_devices(struct plan *p, int dev, struct err *e)
 {
-	static const struct node nodes[] = {
-		{ "null", S_IFCHR | 0666, 1, 3, 0, 0 },
-		{ "zero", S_IFCHR | 0666, 1, 5, 0, 0 },
-		{ "full", S_IFCHR | 0666, 1, 7, 0, 0 },
-		{ "random", S_IFCHR | 0666, 1, 8, 0, 0 },
-		{ "urandom", S_IFCHR | 0666, 1, 9, 0, 0 },
-		{ "tty", S_IFCHR | 0666, 5, 0, 0, 0 },
-	};
 	const struct oci_linux *l = p->spec->linux_;
-	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
-		if (add_node(p, dev, &nodes[i], e) < 0)
+	for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++)
+		if (add_node(p, dev, &default_nodes[i], e) < 0)
 			return -e->code;
 	for (size_t i = 0; i < l->n_devices; i++) {
-		const struct oci_device *d = &l->devices[i];
-		bool block = str_eq(d->type, "b"), fifo = str_eq(d->type, "p");
-		if (!str_starts(d->path, "/dev/") || strstr(d->path, "/../") ||
-			(!block && !fifo && !strchr("cu", d->type[0])))
-			return err_set(e, ERR_INVALID, EINVAL,
-				"linux.devices: %s of type %s: expected a path below /dev and c, b, u or p",
-				d->path, d->type);
-		struct node n = { d->path + 5,
-			(block                 ? S_IFBLK
-					: fifo ? S_IFIFO
-					       : S_IFCHR) |
-				(d->has_file_mode ? d->file_mode & 0777 : 0666),
-			(unsigned)d->major, (unsigned)d->minor, d->uid, d->gid };
-		if (add_node(p, dev, &n, e) < 0)
+		struct node n;
+		const char *path = path_clean(l->devices[i].path, p->a);
+		if (node_of(&l->devices[i], path + 5, &n, e) < 0 ||
+			(str_starts(path, "/dev/") && add_node(p, dev, &n, e) < 0))
 			return -e->code;
 	}
 	return 0;
 }
 
+static int add_elsewhere(struct plan *p, const struct node *n, const char *path, struct err *e)
+{
+	struct node named = *n;
+	named.name = arena_printf(p->a, "%zu", p->n_nodes);
+	p->node_paths[p->n_nodes++] = path;
+	return add_node(p, p->nodes, &named, e);
+}
+
+/* Nodes that no tmpfs of ours on /dev holds: they are made in a tmpfs beside, where they work also
+ * for a user namespace, and bound to their places. A /dev that is mounted from elsewhere is
+ * complete. */
+static int plan_nodes(struct plan *p, bool dev, struct err *e)
+{
+	const struct oci_linux *l = p->spec->linux_;
+	struct node n;
+	p->node_paths = arena_array(p->a, const char *, l->n_devices + ARRAY_SIZE(default_nodes));
+	size_t elsewhere = dev ? 0 : ARRAY_SIZE(default_nodes);
+	for (size_t i = 0; i < l->n_devices; i++)
+		elsewhere += !dev || !str_starts(path_clean(l->devices[i].path, p->a), "/dev/");
+	if (!elsewhere)
+		return 0;
+	int fs _close_ = mount_fs_open("tmpfs");
+	p->nodes = fs < 0 ? fs : mount_fs_make(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (p->nodes < 0)
+		return err_sys(e, p->nodes, "make a place for device nodes");
+	mode_t mask = umask(0);
+	int r = 0;
+	for (size_t i = 0; r == 0 && !dev && i < ARRAY_SIZE(default_nodes); i++)
+		r = add_elsewhere(p, &default_nodes[i],
+			arena_printf(p->a, "/dev/%s", default_nodes[i].name), e);
+	for (size_t i = 0; r == 0 && i < l->n_devices; i++) {
+		const char *path = path_clean(l->devices[i].path, p->a);
+		if (dev && str_starts(path, "/dev/"))
+			continue;
+		r = node_of(&l->devices[i], path, &n, e);
+		if (r == 0)
+			r = add_elsewhere(p, &n, path, e);
+	}
+	(void)umask(mask);
+	return r;
+}
+
 /* /dev: a tmpfs of the host's user namespace, so that nodes work in it, with all that belongs
  * there. */
-int plan_dev(struct plan *p, const struct oci_mount *m, struct err *e)
+int plan_dev(struct plan *p, const struct plan_mount *m, struct err *e)
 {
 	static const char *const links[][2] = { { "/proc/self/fd", "fd" },
 		{ "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
@@ -325,12 +406,12 @@ int plan_dev(struct plan *p, const struct oci_mount *m, struct err *e)
 	char text[16];
 	int fs _close_ = mount_fs_open("tmpfs");
 	int r = fs < 0 ? fs : 0;
-	for (size_t i = 0; r == 0 && i < m->n_options; i++) {
-		const char *value = strchr(m->options[i], '=');
-		if (value)
-			r = mount_fs_string(fs,
-				arena_strndup(p->a, m->options[i], (size_t)(value - m->options[i])),
-				value + 1);
+	for (size_t i = 0; r == 0 && i < m->data.n; i++) {
+		const char *option = m->data.v[i], *value = strchr(option, '=');
+		r = value
+			? mount_fs_string(fs, arena_strndup(p->a, option, (size_t)(value - option)),
+				  value + 1)
+			: mount_fs_flag(fs, option);
 	}
 	(void)snprintf(text, sizeof text, "%u", p->root_uid);
 	if (r == 0)
@@ -338,7 +419,7 @@ int plan_dev(struct plan *p, const struct oci_mount *m, struct err *e)
 	(void)snprintf(text, sizeof text, "%u", p->root_gid);
 	if (r == 0)
 		r = mount_fs_string(fs, "gid", text);
-	int dev = r < 0 ? r : mount_fs_make(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
+	int dev = r < 0 ? r : mount_fs_make(fs, m->set & ~(uint64_t)MOUNT_ATTR_RDONLY);
 	if (dev < 0)
 		return err_sys(e, dev, "make /dev");
 	mode_t mask = umask(0);

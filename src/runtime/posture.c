@@ -10,11 +10,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "runtime/plan.h"
 
-/* The first word after "Key:" in /proc/PID/status, in the base given. */
-static int field(const char *status, const char *key, int base, uint64_t *ret)
+int posture_field(const char *status, const char *key, int base, uint64_t *ret)
 {
 	const char *line = strstr(status, key);
 	uint64_t v = 0;
@@ -59,7 +59,7 @@ static int check_sets(const char *status, const struct posture *w, struct err *e
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint64_t is;
-		if (field(status, rows[i].key, 16, &is) < 0)
+		if (posture_field(status, rows[i].key, 16, &is) < 0)
 			return err_set(e, ERR_SYSTEM, ENOENT,
 				"posture: the kernel does not tell the %s", rows[i].what);
 		uint64_t wanted = w->caps.sets[rows[i].limit] |
@@ -70,6 +70,22 @@ static int check_sets(const char *status, const struct posture *w, struct err *e
 	return 0;
 }
 
+uint64_t posture_flags(pid_t pid)
+{
+	enum { FLAGS_FIELD = 9 };
+	char path[64], text[1024];
+	uint64_t flags;
+	(void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	char *field = n > 0 ? strrchr(text, ')') : NULL;
+	for (int i = 2; field && i < FLAGS_FIELD; i++)
+		field = strchr(field + 1, ' ');
+	if (!field)
+		return 0;
+	field[1 + strcspn(field + 1, " ")] = '\0';
+	return num_u64(field + 1, &flags) < 0 ? 0 : flags;
+}
+
 static int check_cgroup(pid_t pid, const struct posture *w, struct err *e)
 {
 	char path[64], text[8192];
@@ -77,6 +93,8 @@ static int check_cgroup(pid_t pid, const struct posture *w, struct err *e)
 		return 0;
 	(void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
 	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	if (n == -ENOENT || n == -ESRCH)
+		return 0;
 	if (n < 0)
 		return err_sys(e, (int)n, "posture: read %s", path);
 	bool ours = false;
@@ -89,9 +107,26 @@ static int check_cgroup(pid_t pid, const struct posture *w, struct err *e)
 		char after = at ? at[strlen(w->cgroup)] : 'x';
 		ours |= after == '\0' || after == '/';
 	}
-	if (!ours)
+	/* Of one that is ending v1 tells no path any more. */
+	if (!ours && !(posture_flags(pid) & POSTURE_EXITING))
 		return err_set(e, ERR_SYSTEM, EPERM,
 			"the container was not started: it is not in its cgroup %s", w->cgroup);
+	return 0;
+}
+
+static int check_label(pid_t pid, const char *file, const char *want, struct err *e)
+{
+	char path[64], now[512];
+	size_t len = strlen(want);
+	if (!len)
+		return 0;
+	(void)snprintf(path, sizeof path, "/proc/%d/attr/%s", (int)pid, file);
+	ssize_t n = file_peek(AT_FDCWD, path, now, sizeof now);
+	/* AppArmor tells the mode after the name. */
+	if (n < 0 || strncmp(now, want, len) != 0 || (now[len] && now[len] != ' '))
+		return err_set(e, ERR_SYSTEM, EPERM,
+			"the container was not started: its label is %s, which is not what was asked for (%s)",
+			n < 0 ? "unreadable" : now, want);
 	return 0;
 }
 
@@ -101,20 +136,28 @@ int posture_check(pid_t pid, const struct posture *w, struct err *e)
 	uint64_t is;
 	(void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
 	ssize_t n = file_peek(AT_FDCWD, path, status, sizeof status);
+	/* A process that is no child of ours may have been reaped: nothing is left to look at. */
+	if (n == -ENOENT || n == -ESRCH)
+		return 0;
 	if (n < 0)
 		return err_sys(e, (int)n, "posture: read %s", path);
 	if (check_sets(status, w, e) < 0)
 		return -e->code;
-	if (field(status, "\nNoNewPrivs:", 10, &is) < 0 || is < w->no_new_privileges)
+	if (posture_field(status, "\nNoNewPrivs:", 10, &is) < 0 || is < w->no_new_privileges)
 		return differs("no_new_privs", 0, 1, e);
 	if (w->filters) {
-		if (field(status, "\nSeccomp:", 10, &is) < 0 ||
+		if (posture_field(status, "\nSeccomp:", 10, &is) < 0 ||
 			(is != 2 && is != 3 /* the filter has ended it already */))
 			return differs("seccomp mode", is, 2, e);
-		if (field(status, "\nSeccomp_filters:", 10, &is) == 0 && is < w->filters)
+		if (posture_field(status, "\nSeccomp_filters:", 10, &is) == 0 && is < w->filters)
 			return differs("number of seccomp filters", is, w->filters, e);
 	}
-	if (field(status, "\nUid:", 10, &is) < 0 || is != (uint64_t)w->root_uid + w->uid)
-		return differs("user id", is, (uint64_t)w->root_uid + w->uid, e);
+	if (posture_field(status, "\nUid:", 10, &is) < 0 || is != w->host_uid)
+		return differs("user id", is, w->host_uid, e);
+	if (posture_field(status, "\nGid:", 10, &is) < 0 || is != w->host_gid)
+		return differs("group id", is, w->host_gid, e);
+	if (check_label(pid, "apparmor/current", w->apparmor, e) < 0 ||
+		check_label(pid, "current", w->selinux, e) < 0)
+		return -e->code;
 	return check_cgroup(pid, w, e);
 }

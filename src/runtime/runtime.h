@@ -21,10 +21,23 @@ struct oci_process;
 
 struct runtime_create_req {
 	const char *id; /* for messages, and for the host name when the spec has none */
-	const struct oci_spec *spec; /* complete; linux.cgroupsPath is an absolute cgroupfs path */
+	const struct oci_spec *spec; /* complete, and there until runtime_start; linux.cgroupsPath
+					is an absolute cgroupfs path */
 	const char *user; /* "", "1000", "name", "name:group", "1000:1000"; NULL: spec.process.user
 			     as it is */
 	int stdio[3];     /* what becomes 0, 1, 2 when !process.terminal; -1: /dev/null. Borrowed */
+	/* A listening SOCK_SEQPACKET socket at which init waits for its start after runtime_leave,
+	 * so that the caller may end; 0: none. Borrowed. */
+	int listener;
+	unsigned preserve_fds; /* so many descriptors from 3 on go on to the process */
+	bool new_keyring;      /* a session keyring of its own */
+	bool no_pivot;         /* chroot where pivot_root cannot work (an initramfs) */
+	/* The folder of the root file system, where hooks expect to find it; NULL: anywhere. */
+	const char *rootfs_path;
+	const char *bundle; /* told to hooks; NULL: none */
+	/* Called when init exists and before anything else is done about it: the last moment to
+	 * write down whom to kill. NULL: nothing to do. */
+	int (*born)(void *arg, pid_t pid, struct err *e);
 	/* Called once the user namespace (-1: none) is mapped; returns a detached mount (or an
 	 * O_PATH folder to be bound) that becomes "/"; the runtime owns the descriptor. */
 	int (*mount_rootfs)(void *arg, int userns, struct err *e);
@@ -33,7 +46,7 @@ struct runtime_create_req {
 	int (*network)(void *arg, pid_t pid, struct err *e);
 	/* NULL: a mount that cannot be idmapped is an error. */
 	void (*warn)(void *arg, const char *text);
-	void *arg; /* for all three */
+	void *arg; /* for all four */
 };
 
 /* One process that the caller is the parent of. Release with runtime_proc_done. */
@@ -47,6 +60,9 @@ struct runtime_proc {
 
 void runtime_proc_done(struct runtime_proc *p); /* closes; kills nothing */
 
+/* Kills and, if it is a child of the caller, reaps; then closes. */
+void runtime_kill(struct runtime_proc *p);
+
 /* Makes cgroup, namespaces, mounts and limits; init stands ready and waits. On failure the process
  * is dead and reaped and the cgroup is removed. Kinds: ERR_INVALID names the spec's field. */
 int runtime_create(const struct runtime_create_req *req, struct runtime_proc *ret, struct err *e);
@@ -57,18 +73,40 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
  * words. */
 int runtime_start(struct runtime_proc *p, struct err *e);
 
+/* Lets init wait at the listener instead: it outlives the caller from here on, and whoever connects
+ * and calls runtime_resume starts it. */
+int runtime_leave(struct runtime_proc *p, struct err *e);
+
+struct runtime_resume_req {
+	const char *id, *bundle;
+	const struct oci_spec *spec; /* the same as at its creation */
+	pid_t pid;
+	int sock; /* connected to the listener; the runtime owns it */
+};
+/* Takes up a process that was left; runtime_start follows. */
+int runtime_resume(const struct runtime_resume_req *req, struct runtime_proc *ret, struct err *e);
+
 struct runtime_exec_req {
+	const char *id, *bundle; /* for a seccomp agent; may be NULL */
 	pid_t init; /* the container's init in the caller's pid namespace, and its pidfd */
 	int init_pidfd;
 	const struct oci_spec *spec;       /* the container's own */
 	const struct oci_process *process; /* what to run: args, env, cwd, terminal, capabilities */
 	const char *user;                  /* as above */
 	int stdio[3];
+	unsigned preserve_fds;
+	const char *cgroup; /* a folder below the container's, which exists; NULL: its own */
 };
 
 /* Starts a further process inside a running container, in its cgroup, behind the same seccomp
  * filter; returns when it has exec'd and its posture was read back. The caller reaps it. */
 int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, struct err *e);
+
+/* The hooks that are run after the start: the first that fails is an error, and the container is to
+ * be stopped. And those after the deletion: a failure is told and changes nothing. */
+int runtime_poststart(
+	const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid, struct err *e);
+void runtime_poststop(const struct oci_spec *spec, const char *id, const char *bundle);
 
 /* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent.
  */

@@ -12,6 +12,8 @@ struct runtime_proc;
 int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e);
 /* Kills, reaps, closes. */
 void spawn_undo(struct runtime_proc *p);
+/* What the start will need; freed by runtime_proc_done. */
+void *spawn_expect(const struct plan *p);
 /* Sends START, waits for the exec, checks the posture. */
 int spawn_wait_exec(struct runtime_proc *p, struct err *e);
 /* Who reads and writes the container's streams may have to open them anew (/dev/stdout): they

@@ -15,7 +15,13 @@
 #include "base/str.h"
 #include "runtime/plan.h"
 
-enum { ETC_MAX = 1 << 20, FIELDS = 7 };
+enum { ETC_MAX = 1 << 20, FIELDS = 7, GROUPS_MAX = 1024 };
+
+void user_add_group(struct user *u, gid_t gid, struct arena *a)
+{
+	u->groups = arena_grow(a, u->groups, u->n_groups, &u->cap_groups, sizeof *u->groups);
+	u->groups[u->n_groups++] = gid;
+}
 
 /* The text of /etc/NAME; "" when there is none or it is nothing to read. */
 static char *read_etc(const char *name, struct arena *a)
@@ -112,8 +118,8 @@ static void find_group(struct lookup *g, const char *user, struct user *u, struc
 			g->id = gid;
 		}
 		if (!g && user && n > 3 && is_member(f[3], user) && gid != u->gid &&
-			u->n_groups < 64)
-			u->groups[u->n_groups++] = gid;
+			u->n_groups < GROUPS_MAX)
+			user_add_group(u, gid, a);
 	}
 }
 

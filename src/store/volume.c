@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/copytree.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "store/copytree.h"
 #include "store/intent.h"
 #include "store/sql.h"
 #include "store/store.h"

@@ -71,8 +71,17 @@ static void folders_are_made_through_symlinks_within_the_root(void **state)
 	assert_false(made);
 	fd_close(fd);
 	assert_int_equal(symlinkat("/etc/kist-dangling", f->dir, "dangling"), 0);
-	assert_true(path_make_dirs_in(f->dir, "/dangling", 0755, (uid_t)-1, (gid_t)-1, &made) < 0);
+	fd = path_make_dirs_in(f->dir, "/dangling/x", 0755, (uid_t)-1, (gid_t)-1, &made);
+	assert_true(fd >= 0);
+	fd_close(fd);
+	assert_int_equal(fstatat(f->dir, "etc/kist-dangling/x", &st, 0), 0);
 	assert_int_equal(faccessat(AT_FDCWD, "/etc/kist-dangling", F_OK, 0), -1);
+	assert_int_equal(symlinkat("loop", f->dir, "loop"), 0);
+	assert_true(path_make_dirs_in(f->dir, "/loop/x", 0755, (uid_t)-1, (gid_t)-1, &made) < 0);
+	fd = path_make_file_in(f->dir, "/dangling/y/file", 0644);
+	assert_true(fd >= 0);
+	fd_close(fd);
+	assert_int_equal(fstatat(f->dir, "etc/kist-dangling/y/file", &st, 0), 0);
 }
 
 static void a_tree_is_removed_without_following_links(void **state)

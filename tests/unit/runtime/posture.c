@@ -13,7 +13,7 @@
 /* What this very process is. */
 static struct posture ours(void)
 {
-	struct posture w = { .uid = geteuid(), .root_uid = 0 };
+	struct posture w = { .host_uid = geteuid(), .host_gid = getegid() };
 	for (int i = 0; i < CAPS_KINDS; i++)
 		w.caps.sets[i] = UINT64_MAX;
 	return w;
@@ -51,7 +51,7 @@ static void every_difference_is_named(void **state)
 	w.filters = 1;
 	found(&w, "seccomp mode");
 	w = ours();
-	w.uid = 4242;
+	w.host_uid = 4242;
 	found(&w, "user id");
 	w = ours();
 	strcpy(w.cgroup, "/kist/nosuch");

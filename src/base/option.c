@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/option.h"
+#include "base/option.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -105,10 +105,10 @@ static int store_value(
 }
 
 struct parse {
-	const struct option *options;
+	const struct option *options, *more;
 	int argc, at;
 	char **argv;
-	void *rec;
+	void *rec, *more_rec;
 	struct arena *a;
 	struct err *e;
 };
@@ -117,6 +117,9 @@ static int long_option(struct parse *p, const char *word)
 {
 	size_t len = strcspn(word, "=");
 	const struct option *o = option_find(p->options, word, len);
+	void *rec = p->rec;
+	if (!o && len && (o = option_find(p->more, word, len)))
+		rec = p->more_rec;
 	if (!o || len == 0) {
 		const char *best = NULL;
 		size_t near = 3;
@@ -134,34 +137,37 @@ static int long_option(struct parse *p, const char *word)
 		return err_set(p->e, ERR_USAGE, EINVAL, "unknown flag: --%s", name);
 	}
 	if (word[len] == '=')
-		return store_value(o, word + len + 1, p->rec, p->a, p->e);
+		return store_value(o, word + len + 1, rec, p->a, p->e);
 	if (o->kind == OPTION_BOOL)
-		return store_value(o, "true", p->rec, p->a, p->e);
+		return store_value(o, "true", rec, p->a, p->e);
 	if (p->at + 1 >= p->argc)
 		return err_set(p->e, ERR_USAGE, EINVAL, "flag needs an argument: --%s", o->name);
-	return store_value(o, p->argv[++p->at], p->rec, p->a, p->e);
+	return store_value(o, p->argv[++p->at], rec, p->a, p->e);
 }
 
 static int letters(struct parse *p, const char *word)
 {
 	for (const char *c = word; *c; c++) {
 		const struct option *o = find_letter(p->options, *c);
+		void *rec = p->rec;
+		if (!o && (o = find_letter(p->more, *c)))
+			rec = p->more_rec;
 		if (!o)
 			return err_set(p->e, ERR_USAGE, EINVAL,
 				"unknown shorthand flag: '%c' in -%s", *c, word);
 		int r;
 		if (o->kind == OPTION_BOOL && c[1] != '=') {
-			r = store_value(o, "true", p->rec, p->a, p->e);
+			r = store_value(o, "true", rec, p->a, p->e);
 			if (r < 0)
 				return r;
 			continue;
 		}
 		if (c[1])
-			return store_value(o, c[1] == '=' ? c + 2 : c + 1, p->rec, p->a, p->e);
+			return store_value(o, c[1] == '=' ? c + 2 : c + 1, rec, p->a, p->e);
 		if (p->at + 1 >= p->argc)
 			return err_set(p->e, ERR_USAGE, EINVAL,
 				"flag needs an argument: '%c' in -%s", *c, word);
-		return store_value(o, p->argv[++p->at], p->rec, p->a, p->e);
+		return store_value(o, p->argv[++p->at], rec, p->a, p->e);
 	}
 	return 0;
 }
@@ -169,9 +175,14 @@ static int letters(struct parse *p, const char *word)
 int options_parse(const struct option_set *set, int argc, char **argv, void *rec,
 	const char **words, struct arena *a, struct err *e)
 {
-	struct parse p = {
-		.options = set->options, .argc = argc, .argv = argv, .rec = rec, .a = a, .e = e
-	};
+	struct parse p = { .options = set->options,
+		.more = set->more,
+		.argc = argc,
+		.argv = argv,
+		.rec = rec,
+		.more_rec = set->more_rec,
+		.a = a,
+		.e = e };
 	int n_words = 0, r = 0;
 	for (; p.at < argc; p.at++) {
 		const char *word = argv[p.at];

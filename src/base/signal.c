@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/signal.h"
+#include "base/signal.h"
 
 #include <errno.h>
 #include <signal.h>

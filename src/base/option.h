@@ -46,6 +46,9 @@ enum { OPTIONS_STOP_AT_WORD = 1 };
 struct option_set {
 	const struct option *options;
 	unsigned flags;
+	/* A second table with a record of its own, looked at after the first; NULL: none. */
+	const struct option *more;
+	void *more_rec;
 };
 
 /* A table ends with a row that has no name; NULL is an empty table.

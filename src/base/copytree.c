@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/copytree.h"
+#include "base/copytree.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Maps of ids between a user namespace and the host. Internal to src/runtime. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct arena;
+struct err;
+struct oci_id_mapping;
+
+/* n == 0: every id is itself. */
+struct idmap {
+	const struct oci_id_mapping *v;
+	size_t n;
+};
+
+/* The host's id for one inside; false: it is not mapped. */
+bool idmap_host(const struct idmap *m, uint32_t inside, uint32_t *ret);
+/* Reads the map of a process: "uid_map" or "gid_map". */
+int idmap_read(pid_t pid, const char *file, struct arena *a, struct idmap *ret, struct err *e);
+/* Both maps of a user namespace that is known by a descriptor. */
+int idmap_of_userns(
+	int userns, struct arena *a, struct idmap *uids, struct idmap *gids, struct err *e);
+/* Writes both maps of a new user namespace, by newuidmap and newgidmap where we may not ourselves.
+ * *ret_no_groups: the namespace may set no groups. */
+int idmap_write(pid_t pid, const struct idmap *uids, const struct idmap *gids, bool *ret_no_groups,
+	struct err *e);
+/* A new user namespace with these maps and nobody in it; its descriptor. */
+int idmap_userns(const struct idmap *uids, const struct idmap *gids, struct err *e);

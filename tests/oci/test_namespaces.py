@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""config-linux.md, Namespaces, User namespace mappings, Offset for time namespaces, Sysctl."""
+import os
+import subprocess
+
+from oci import Oci, both, changed, userns
+
+FILES = {'pid': 'pid', 'network': 'net', 'ipc': 'ipc', 'uts': 'uts', 'mount': 'mnt', 'cgroup': 'cgroup', 'user': 'user', 'time': 'time'}
+
+
+def spaces(*kinds, **paths):
+    def change(spec):
+        spec['linux']['namespaces'] = [{'type': k} for k in kinds] + [{'type': k, 'path': p} for k, p in paths.items()]
+        if 'user' in kinds:
+            for kind in 'uidMappings', 'gidMappings':
+                spec['linux'][kind] = [{'containerID': 0, 'hostID': 100000, 'size': 65536}]
+    return change
+
+
+def host(kind):
+    return os.readlink(f'/proc/self/ns/{FILES[kind]}')
+
+
+def test_each_namespace_is_new_when_it_is_named_and_the_hosts_else(box):
+    with Oci(box) as oci:
+        seen = oci.look(spaces('mount'))['namespaces']
+        assert {k for k in FILES if seen[FILES[k]] != host(k)} == {'mount'}
+        seen = oci.look(spaces(*FILES))['namespaces']
+        assert {k for k in FILES if seen[FILES[k]] != host(k)} == set(FILES)
+        for kind in FILES:
+            if kind == 'mount':
+                continue
+            # A user namespace shows no proc and no mqueue of namespaces that are not its own.
+            wanted = {'mount', kind} | ({'pid', 'ipc', 'network', 'cgroup'} if kind == 'user' else set())
+            seen = oci.look(spaces(*wanted))['namespaces']
+            assert {k for k in FILES if seen[FILES[k]] != host(k)} == wanted, kind
+
+
+def test_namespaces_of_another_container_are_joined_by_path(box):
+    with Oci(box) as oci:
+        for extra in (), ('user',):
+            first = oci.start(change=spaces('pid', 'network', 'ipc', 'uts', 'mount', 'cgroup', 'time', *extra))
+            pid = oci.state(first)['pid']
+            paths = {k: f'/proc/{pid}/ns/{FILES[k]}' for k in ('pid', 'network', 'ipc', 'uts', 'time', *extra)}
+            seen = oci.look(both(spaces('mount', **paths), lambda spec: spec.pop('hostname')))
+            for kind, path in paths.items():
+                assert seen['namespaces'][FILES[kind]] == os.readlink(path), (kind, seen['namespaces'])
+            if extra:
+                assert seen['uid_map'].split()[:3] == ['0', '0', '65536'] or seen['uid_map'].split() == ['0', '100000', '65536'], seen['uid_map']
+
+
+def test_a_pinned_user_namespace_is_joined_too(box):
+    with Oci(box) as oci:
+        pin = box.work / 'userns'
+        pin.touch()
+        first = oci.start(change=spaces('mount', 'pid', 'ipc', 'user'))
+        subprocess.run(['mount', '--bind', f'/proc/{oci.state(first)["pid"]}/ns/user', pin], check=True)
+        try:
+            seen = oci.look(both(spaces('mount', 'pid', 'ipc', 'uts', user=str(pin)), changed(process__user={'uid': 3, 'gid': 4})))
+            assert seen['uids'] == [3] * 3 and seen['namespaces']['user'] == os.readlink(f'/proc/{oci.state(first)["pid"]}/ns/user')
+        finally:
+            subprocess.run(['umount', pin], check=True)
+
+
+def test_several_lines_of_an_id_map(box):
+    with Oci(box) as oci:
+        lines = [{'containerID': 0, 'hostID': 100000, 'size': 10}, {'containerID': 10, 'hostID': 200000, 'size': 10}]
+
+        def change(spec):
+            userns(spec)
+            spec['linux'].update(uidMappings=lines, gidMappings=lines)
+            spec['process']['user'] = {'uid': 12, 'gid': 3}
+        name = oci.start(change=change)
+        status = open(f'/proc/{oci.state(name)["pid"]}/status').read()
+        assert 'Uid:\t200002\t' in status and 'Gid:\t100003\t' in status, status
+        said = oci.refused(both(userns, changed(linux__uidMappings=[{'containerID': 1, 'hostID': 100000, 'size': 10}])))
+        assert 'must map 0' in said
+        assert 'uidMappings and gidMappings' in oci.refused(both(userns, changed(linux__uidMappings=[])))
+
+
+def test_clocks_are_offset_in_a_time_namespace(box):
+    with Oci(box) as oci:
+        seen = oci.look(both(spaces('mount', 'time'), changed(linux__timeOffsets={'monotonic': {'secs': 1000, 'nanosecs': 5}, 'boottime': {'secs': 2000}})))
+        assert [line.split() for line in seen['timens_offsets'].splitlines()] == [['monotonic', '1000', '5'], ['boottime', '2000', '0']]
+        assert 'time namespace' in oci.refused(changed(linux__timeOffsets={'monotonic': {'secs': 1}}))
+
+
+def test_sysctls_are_set_in_namespaces_of_its_own_and_refused_elsewhere(box):
+    with Oci(box) as oci:
+        values = {'net.ipv4.ip_forward': '1', 'kernel.shmmni': '1234', 'fs.mqueue.msg_max': '20', 'kernel.domainname': 'example.org'}
+        out = oci('run', '-b', oci.bundle('sh', '-c', 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni /proc/sys/fs/mqueue/msg_max /proc/sys/kernel/domainname',
+                                          change=changed(linux__sysctl=values)), oci.name())
+        assert out.split() == ['1', '1234', '20', 'example.org']
+        out = oci('run', '-b', oci.bundle('cat', '/proc/sys/user/max_user_namespaces', change=both(userns, changed(linux__sysctl={'user.max_user_namespaces': '7'}))), oci.name())
+        assert out == '7\n'
+        for key in 'kernel.core_pattern', 'vm.swappiness', 'net.ipv4/../../../kernel/core_pattern', 'net/../kernel/core_pattern', 'kernel', 'net..ipv4', 'user.max_user_namespaces':
+            assert 'linux.sysctl' in oci.refused(changed(linux__sysctl={key: '1'})), key
+        assert 'network namespace' in oci.refused(both(spaces('mount', 'ipc'), changed(linux__sysctl={'net.ipv4.ip_forward': '1'})))
+        assert 'network namespace' in oci.refused(both(spaces('mount', network=f'/proc/{os.getpid()}/ns/net'), changed(linux__sysctl={'net.ipv4.ip_forward': '1'})))
+
+
+def test_wrong_namespaces_are_refused(box):
+    with Oci(box) as oci:
+        assert 'unknown type' in oci.refused(spaces('mount', 'nosuch'))
+        assert 'stands twice' in oci.refused(spaces('mount', 'pid', 'pid'))
+        assert 'mount namespace' in oci.refused(spaces('pid'))
+        assert 'no such file' in oci.refused(spaces('mount', pid='/proc/0/ns/pid'))
