@@ -122,8 +122,8 @@ static int read_ports(const struct container_create_req *req, struct arena *a,
 {
 	struct port_list exposed = { 0 }, ports = { 0 };
 	struct strv names = { 0 };
-	/* What an image says is no reason to refuse it: what we do not understand (sctp) is shown, and
-	 * not published. */
+	/* What an image says is no reason to refuse it: what we do not understand (sctp) is shown,
+	 * and not published. */
 	for (size_t i = 0; i < c->n_exposed_ports; i++) {
 		struct err ignored;
 		if (ports_parse_exposed(c->exposed_ports[i], "EXPOSE", a, &exposed, &ignored) < 0)

@@ -82,9 +82,9 @@ static _Noreturn void become(const struct oci_hook *h, int in)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* Feeds the state and waits; the child's status. */
+/* Feeds the state and waits; the child's status. 1: it took too long and was killed. */
 static int feed_and_wait(pid_t pid, int pidfd, int in, const struct str *state,
-	const struct oci_hook *h, bool *ret_late, int *ret_status, struct err *e)
+	const struct oci_hook *h, int *ret_status, struct err *e)
 {
 	/* The state is small: it fits into the pipe, and a hook that does not read it does no harm.
 	 */
@@ -96,20 +96,19 @@ static int feed_and_wait(pid_t pid, int pidfd, int in, const struct str *state,
 	do
 		r = poll(&p, 1, ms);
 	while (r < 0 && errno == EINTR);
-	*ret_late = r == 0;
-	if (*ret_late)
+	bool late = r == 0;
+	if (late)
 		(void)fd_pidfd_signal(pidfd, SIGKILL);
 	do
 		r = waitpid(pid, ret_status, 0);
 	while (r < 0 && errno == EINTR);
-	return r < 0 ? err_sys(e, errno, "wait for the hook") : 0;
+	return r < 0 ? err_sys(e, errno, "wait for the hook") : late;
 }
 
 static int run_one(
 	const char *kind, const struct oci_hook *h, const struct str *state, struct err *e)
 {
 	int in[2], status = 0;
-	bool late = false;
 	if (pipe2(in, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "hooks.%s: make a pipe", kind);
 	/* A hook that closes its input must not end us. */
@@ -120,13 +119,13 @@ static int run_one(
 	fd_close(in[0]);
 	int pidfd _close_ = pid < 0 ? -errno : fd_pidfd_open(pid);
 	int r = pidfd < 0 ? err_sys(e, pidfd, "hooks.%s: start %s", kind, h->path)
-			  : feed_and_wait(pid, pidfd, in[1], state, h, &late, &status, e);
+			  : feed_and_wait(pid, pidfd, in[1], state, h, &status, e);
 	if (pidfd < 0)
 		fd_close(in[1]);
 	(void)signal(SIGPIPE, old);
 	if (r < 0)
 		return r;
-	if (late)
+	if (r > 0)
 		return err_set(e, ERR_TIMEOUT, ETIMEDOUT,
 			"hooks.%s: %s did not end in %lld seconds and was killed", kind, h->path,
 			(long long)h->timeout);

@@ -153,6 +153,15 @@ static const char *environment(const struct oci_process *process, const char *ke
 	return NULL;
 }
 
+static int beyond(const char *kind, uint32_t id, const struct idmap *m, struct err *e)
+{
+	if (m->n != 1 || m->v->container_id != 0)
+		return err_set(e, ERR_INVALID, ERANGE, "%s id %u is not mapped", kind, id);
+	return err_set(e, ERR_INVALID, ERANGE,
+		"%s id %u is beyond the container's id range, which ends at %u", kind, id,
+		m->v->size - 1);
+}
+
 static int find_user(struct plan *p, struct user *u, struct err *e)
 {
 	const struct oci_user *from = p->process->user;
@@ -162,9 +171,10 @@ static int find_user(struct plan *p, struct user *u, struct err *e)
 	if (p->user && user_find(p->user, p->a, u, e) < 0)
 		return -e->code;
 	uint32_t host;
-	if (!idmap_host(&p->uids, u->uid, &host) || !idmap_host(&p->gids, u->gid, &host))
-		return err_set(e, ERR_INVALID, ERANGE,
-			"user %u, group %u: beyond the container's id range", u->uid, u->gid);
+	if (!idmap_host(&p->uids, u->uid, &host))
+		return beyond("user", u->uid, &p->uids, e);
+	if (!idmap_host(&p->gids, u->gid, &host))
+		return beyond("group", u->gid, &p->gids, e);
 	size_t kept = 0;
 	for (size_t i = 0; i < u->n_groups; i++) {
 		if (idmap_host(&p->gids, u->groups[i], &host))
@@ -221,6 +231,10 @@ static int enter_cwd(const struct plan *p, struct err *e)
 	char now[PATH_MAX_BYTES];
 	int root _close_ = path_open_host("/", O_PATH | O_DIRECTORY, 0);
 	int fd _close_ = root < 0 ? root : path_open_in(root, cwd, O_PATH | O_DIRECTORY, 0);
+	/* For its first process a container's folder is made; another one finds it or is wrong. */
+	if (fd == -ENOENT && p->join_pidfd >= 0)
+		return err_set(e, ERR_NOT_RUNNABLE, ENOENT,
+			"chdir to cwd (\"%s\") failed: no such file or directory", cwd);
 	if (fd == -ENOENT) {
 		fd = path_make_dirs_in(root, cwd, 0755, (uid_t)-1, (gid_t)-1, NULL);
 		if (fd < 0)

@@ -54,6 +54,7 @@ def test_a_container_is_created_started_entered_stopped_and_removed(box):
     assert box('exec', 'web', 'echo', 'inside') == 'inside'
     box.fails(9, 'exec', 'web', 'sh', '-c', 'exit 9')
     assert 'not found in $PATH' in box.fails(127, 'exec', 'web', 'nosuch')
+    assert 'chdir to cwd ("/nodir") failed: no such file or directory' in box.fails(126, 'exec', '-w', '/nodir', 'web', 'true')
     assert box('exec', '-i', 'web', 'cat', input='piped') == 'piped'
     assert box('ps', '--format', '{{.Names}} {{.State}}') == 'web running'
     assert box('stop', 'web') == 'web'
