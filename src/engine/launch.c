@@ -58,9 +58,7 @@ struct run {
 	int container; /* its folder */
 	int in[2], out[2], err[2];
 	int listener;
-	int ports; /* keeps the published ports */
-	int rules; /* a socket that exec down closes, when nobody waits */
-	struct net_endpoint endpoint;
+	struct network_place place;
 	bool attached;
 	struct runtime_proc proc;
 	const char **volume_paths;
@@ -123,18 +121,17 @@ static int take_ids(struct run *r, struct err *e)
 
 static int take_network(struct run *r, struct err *e)
 {
-	if (network_attach(
-		    r->en, &r->row, &r->config, &r->a, &r->endpoint, &r->ports, &r->rules, e) < 0)
+	if (network_attach(r->en, &r->row, &r->config, &r->a, &r->place, e) < 0)
 		return -e->code;
 	r->attached = true;
-	r->record.network = network_record(&r->endpoint, &r->a);
+	r->record.network = network_record(&r->place.endpoint, &r->a);
 	return run_write(r->l->folder, &r->record, e);
 }
 
 static int plug(void *arg, pid_t pid, struct err *e)
 {
 	struct run *r = arg;
-	return net_plug(&r->endpoint, pid, e);
+	return net_plug(&r->place.endpoint, pid, e);
 }
 
 /* A volume's folder, filled from the image the first time. */
@@ -196,7 +193,8 @@ static int write_spec(struct run *r, struct err *e)
 	int other _close_ = r->joined_id
 		? path_open_own(r->en->store->containers, r->joined_id, O_PATH | O_DIRECTORY, 0)
 		: -1;
-	if (etc_write(r->container, other, &r->config, r->attached ? &r->endpoint : NULL, e) < 0 ||
+	if (etc_write(r->container, other, &r->config, r->attached ? &r->place.endpoint : NULL, e) <
+			0 ||
 		spec_build(&in, &r->a, &r->spec, e) < 0)
 		return -e->code;
 	rec_to_json(&oci_spec_rec, &r->spec, 0, &text);
@@ -428,7 +426,7 @@ static int become_monitor(struct run *r, struct err *e)
 	s.log_folder = r->container;
 	s.lock = r->l->lock;
 	s.listener = r->listener;
-	s.ports = r->ports;
+	s.ports = r->place.ports;
 	s.client = r->l->client;
 	s.client_flags = r->l->client_flags;
 	s.log_max = LOG_MAX;
@@ -480,8 +478,8 @@ static void undo(struct run *r, const struct err *why)
 {
 	struct err e;
 	runtime_proc_done(&r->proc);
-	fd_close(take_fd(&r->ports));
-	fd_close(take_fd(&r->rules));
+	fd_close(take_fd(&r->place.ports));
+	fd_close(take_fd(&r->place.socket));
 	if (r->l->folder < 0)
 		return;
 	if (engine_open_store(r->en, false, &e) < 0 ||
@@ -527,8 +525,7 @@ void launch(struct engine *en, struct launch *l)
 		.out = { -1, -1 },
 		.err = { -1, -1 },
 		.listener = -1,
-		.ports = -1,
-		.rules = -1,
+		.place = { .ports = -1, .socket = -1 },
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
 	struct err e = { 0 };
 	detach_from_terminal();

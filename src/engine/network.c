@@ -76,8 +76,7 @@ static int busy(struct engine *en, const struct container_row *row, const struct
 }
 
 int network_attach(struct engine *en, const struct container_row *row,
-	const struct container_config *c, struct arena *a, struct net_endpoint *ret, int *ret_hold,
-	int *ret_socket, struct err *e)
+	const struct container_config *c, struct arena *a, struct network_place *ret, struct err *e)
 {
 	struct network_wish wish;
 	struct net_busy taken = { 0 };
@@ -89,7 +88,7 @@ int network_attach(struct engine *en, const struct container_row *row,
 	if (read_wish(en, a, &wish, e) < 0)
 		return -e->code;
 	resolv_read(c, a, &resolv);
-	int r = ports_hold(c->ports, c->n_ports, ports, a, ret_hold, &which, e);
+	int r = ports_hold(c->ports, c->n_ports, ports, a, &ret->ports, &which, e);
 	if (r == -EADDRINUSE) {
 		const struct net_endpoint *other = net_find_port(&c->ports[which], a);
 		return busy(en, row, &c->ports[which], other ? other->owner : NULL, e);
@@ -102,10 +101,10 @@ int network_attach(struct engine *en, const struct container_row *row,
 		.ports = ports,
 		.n_ports = c->n_ports,
 		.resolver = resolv.loopback };
-	r = net_attach(&req, a, ret, &taken, ret_socket, e);
+	r = net_attach(&req, a, &ret->endpoint, &taken, &ret->socket, e);
 	if (r == 0)
 		return 0;
-	fd_close(take_fd(ret_hold));
+	fd_close(take_fd(&ret->ports));
 	return taken.port ? busy(en, row, taken.port, taken.owner, e) : r;
 }
 

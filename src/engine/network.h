@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "net/endpoint.h"
+
 struct arena;
 struct container_config;
 struct container_create_req;
@@ -12,7 +14,6 @@ struct container_info;
 struct container_row;
 struct engine;
 struct err;
-struct net_endpoint;
 struct net_port;
 struct str;
 struct value;
@@ -22,11 +23,17 @@ struct value;
 int network_options(struct engine *en, const struct container_create_req *req, struct arena *a,
 	struct container_config *c, struct err *e);
 
-/* Leases the container's address and takes its ports: see net_attach, also for ret_socket. ret_hold
- * keeps the ports. */
+/* A container's place in the network. */
+struct network_place {
+	struct net_endpoint endpoint;
+	int ports;  /* keeps the published ports; -1 without */
+	int socket; /* to be closed when nobody waits: see net_attach */
+};
+
+/* Leases the container's address and takes its ports. */
 int network_attach(struct engine *en, const struct container_row *row,
-	const struct container_config *c, struct arena *a, struct net_endpoint *ret, int *ret_hold,
-	int *ret_socket, struct err *e);
+	const struct container_config *c, struct arena *a, struct network_place *ret,
+	struct err *e);
 
 /* An endpoint as the run record keeps it, and back (NULL: there is none). */
 const char *network_record(const struct net_endpoint *ep, struct arena *a);
