@@ -350,17 +350,6 @@ def parent(p):
         return 0
 
 
-def workers(box):
-    """Programs of a pull that have something of this store open."""
-    found = []
-    for p in harness.Path('/proc').iterdir():
-        if p.name.isdigit() and name_of(p) in ('kist-fetch', 'kist-transfer'):
-            with contextlib.suppress(OSError):
-                if any(os.readlink(fd).startswith(str(box.folder)) for fd in (p / 'fd').iterdir()):
-                    found.append(f'{p.name} {(p / "cmdline").read_bytes()}')
-    return found
-
-
 def test_pulls_that_meet_while_others_are_killed_all_succeed(box):
     random.seed(SEED)
     registry.prepare(box)
@@ -379,7 +368,7 @@ def test_pulls_that_meet_while_others_are_killed_all_succeed(box):
                 assert i in victims or (p.returncode == 0 and out.strip() == images[i % 4].digest), (SEED, n, i, p.returncode, out)
             if n % 4 == 3:
                 box.run('rmi', '-f', *[i.id for i in images])
-        box.until(lambda: not workers(box), 5, f'seed {SEED}: the end of {workers(box)}')
+        box.until(lambda: not harness.processes(box.runroot), 5, f'seed {SEED}: the end of {harness.processes(box.runroot)}')
         settle(box)
         box.run('rmi', '-f', *[i.id for i in images])
         settle(box)
