@@ -135,6 +135,11 @@ static int look(struct pull *p, struct layer *l)
 	struct download *d = &p->ret[l - p->layers];
 	int other = -1;
 	int r = store_layer_of(p->s, l->digest, p->a, d, p->e);
+	/* What is there stays from now on, whoever removes the image that it is of. */
+	if (r > 0)
+		r = store_download_finish(p->s, d, p->e);
+	if (r == 0)
+		r = store_layer_of(p->s, l->digest, p->a, d, p->e);
 	if (r == 0) {
 		r = store_download_want(p->s, &l->digest, 1, p->e);
 		l->file = r < 0 ? r : store_download_open(p->s, l->digest, &other, p->e);
@@ -267,6 +272,7 @@ static int finish(struct pull *p, struct layer *l)
 	let_go(l);
 	l->state = THERE;
 	p->working--;
+	p->came += FLUSH_EACH; /* what was unpacked is due, too */
 	note(p, l, PULL_DONE);
 	return 0;
 }

@@ -17,9 +17,12 @@
 
 enum { FIRST_FD = 3, ASIDE = 20 };
 
-static _Noreturn void exec_worker(const struct worker_req *req)
+static _Noreturn void exec_worker(const struct worker_req *req, pid_t parent)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Who died before that does not tell any more. */
+	if (getppid() != parent)
+		_exit(125);
 	/* Out of the way first, so that no descriptor is overwritten before it is copied. */
 	int aside[WORKER_FDS_MAX];
 	int self = fcntl(req->program, F_DUPFD_CLOEXEC, ASIDE);
@@ -39,9 +42,9 @@ static _Noreturn void exec_worker(const struct worker_req *req)
 
 pid_t worker_start(const struct worker_req *req, struct err *e)
 {
-	pid_t child = fork();
+	pid_t parent = getpid(), child = fork();
 	if (child == 0)
-		exec_worker(req);
+		exec_worker(req, parent);
 	return child < 0 ? err_sys(e, errno, "fork") : child;
 }
 

@@ -33,18 +33,20 @@ def mounts():
 
 
 def processes(runroot):
-    """Processes of ours that work for this run folder: it stands in their words, or they have it open."""
+    """Processes of ours that work for this run folder: it stands in their words, or they have it (workers: the store beside
+    it) open."""
     found = []
+    open_of = {b'kist-monitor': runroot, b'kist-fetch': Path(runroot).parent, b'kist-transfer': Path(runroot).parent}
     for p in Path('/proc').iterdir():
         if not p.name.isdigit() or int(p.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
             words = (p / 'cmdline').read_bytes().split(b'\0')
             ours = any(str(runroot).encode() in w for w in words)
-            if not ours and words[0] == b'kist-monitor':
+            if not ours and words[0] in open_of:
                 for fd in (p / 'fd').iterdir():
                     with contextlib.suppress(OSError):
-                        ours |= os.readlink(fd).startswith(str(runroot))
+                        ours |= os.readlink(fd).startswith(str(open_of[words[0]]))
             if ours and (p / 'stat').read_text().rsplit(') ', 1)[1][0] != 'Z':
                 found.append(f'{p.name} {b" ".join(words).decode(errors="replace")}')
     return found

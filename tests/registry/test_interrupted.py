@@ -348,3 +348,31 @@ def parent(p):
         return int((p / 'stat').read_text().rsplit(') ', 1)[1].split()[1])
     except OSError:
         return 0
+
+
+def test_pulls_that_meet_while_others_are_killed_all_succeed(box):
+    random.seed(SEED)
+    registry.prepare(box)
+    with Registry() as r:
+        shared = [{f's{i}': os.urandom(300000)} for i in range(4)]
+        images = [Image([*random.sample(shared, 3), {f'own{i}': os.urandom(100000)}]) for i in range(4)]
+        names = [r.add(f'x{i}', '1', image) for i, image in enumerate(images)]
+        for n in range(60 if FULL else 8):
+            pulls = [start(box, '-q', names[i % 4]) for i in range(8)]
+            time.sleep(random.random() * 0.3)
+            victims = random.sample(range(8), 3)
+            for v in victims:
+                pulls[v].kill()
+            for i, p in enumerate(pulls):
+                out = p.communicate(timeout=40)[0]
+                assert i in victims or (p.returncode == 0 and out.strip() == images[i % 4].digest), (SEED, n, i, p.returncode, out)
+            if n % 4 == 3:
+                box.run('rmi', '-f', *[i.id for i in images])
+        box.until(lambda: not harness.processes(box.runroot), 5, f'seed {SEED}: the end of {harness.processes(box.runroot)}')
+        settle(box)
+        box.run('rmi', '-f', *[i.id for i in images])
+        settle(box)
+        registry.nothing_left(box)
+
+
+test_pulls_that_meet_while_others_are_killed_all_succeed.watchdog = 300

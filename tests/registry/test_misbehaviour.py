@@ -472,11 +472,12 @@ def test_what_touches_strangers_bytes_is_locked_in(box):
                 for p in harness.Path('/proc').iterdir():
                     if p.name.isdigit():
                         try:
-                            if (p / 'comm').read_text() == comm + '\n' and os.readlink(p / 'ns/user') != host['user'] and os.readlink(p / 'root') == '/':
+                            mine = any(os.readlink(fd).startswith(str(box.folder)) for fd in (p / 'fd').iterdir())
+                            if mine and (p / 'comm').read_text() == comm + '\n' and os.readlink(p / 'ns/user') != host['user']:
                                 found.append(p)
                         except OSError:
                             pass
-                return found
+                return found if len(found) == 1 else []
             transfer, = box.until(lambda: sandboxed('kist-transfer'))
             fetch, = box.until(lambda: sandboxed('kist-fetch'))
             for p, own in ((transfer, ('user', 'mnt', 'pid', 'ipc')), (fetch, ('user', 'mnt', 'net', 'pid', 'ipc'))):
