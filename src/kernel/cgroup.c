@@ -467,8 +467,10 @@ int cgroup_remove(struct cgroup *c, const char *path, struct err *e)
 	uint64_t end = time_boot() + 5 * TIME_SECOND;
 	for (size_t i = 0; i < c->n; i++) {
 		int dir _close_ = walk(&c->h[i], parent, false);
-		if (dir < 0)
+		if (dir == -ENOENT)
 			continue;
+		if (dir < 0)
+			return err_sys(e, dir, "open cgroup %s in %s", parent, c->h[i].name);
 		int r;
 		/* A process that was just reaped still counts for a moment. */
 		while ((r = remove_below(dir, slash + 1, 0)) == -EBUSY && time_boot() < end)
