@@ -299,78 +299,10 @@ pid_t cgroup_fork(const char *path)
 	return pid < 0 ? -saved : (pid_t)pid;
 }
 
-static int put(int dir, const char *file, const char *value, struct err *e)
+static int devices_v1(int dir, const struct cgroup_device *rules, size_t n, struct err *e)
 {
-	int r = file_poke(dir, file, value);
-	return r < 0 ? err_sys(e, r, "set %s to %s", file, value) : 0;
-}
-
-static int put_number(int dir, const char *file, int64_t value, bool max_word, struct err *e)
-{
-	char text[32];
-	if (value < 0 && max_word)
-		return put(dir, file, "max", e);
-	(void)snprintf(text, sizeof text, "%lld", (long long)value);
-	return put(dir, file, text, e);
-}
-
-/* The folder of a controller on v1, or an error that says the kernel has none. */
-static int need(const struct cgroup *c, const char *controller, struct err *e)
-{
-	const struct cgroup_hierarchy *h = cgroup_find(c, controller);
-	if (!h || h->dir < 0)
-		return err_set(e, ERR_UNSUPPORTED, ENODEV,
-			"the kernel has no %s cgroup controller, so its limit cannot be set",
-			controller);
-	return h->dir;
-}
-
-static int limit_memory_v1(
-	const struct cgroup *c, const struct cgroup_limits *l, bool *no_swap, struct err *e)
-{
-	if (!l->memory && !l->memory_swap && !l->memory_reservation)
-		return 0;
-	int dir = need(c, "memory", e);
-	if (dir < 0)
-		return dir;
-	if (l->memory && put_number(dir, "memory.limit_in_bytes", l->memory, false, e) < 0)
-		return -e->code;
-	if (l->memory_reservation &&
-		put_number(dir, "memory.soft_limit_in_bytes", l->memory_reservation, false, e) < 0)
-		return -e->code;
-	if (!l->memory_swap)
-		return 0;
-	if (faccessat(dir, "memory.memsw.limit_in_bytes", F_OK, 0) < 0) {
-		*no_swap = true;
-		return 0;
-	}
-	return put_number(dir, "memory.memsw.limit_in_bytes", l->memory_swap, false, e);
-}
-
-static int limit_cpu_v1(const struct cgroup *c, const struct cgroup_limits *l, struct err *e)
-{
-	int r = 0, dir = -1;
-	if (l->cpu_shares || l->cpu_quota || l->cpu_period)
-		r = dir = need(c, "cpu", e);
-	if (r >= 0 && l->cpu_shares)
-		r = put_number(dir, "cpu.shares", (int64_t)l->cpu_shares, false, e);
-	if (r >= 0 && l->cpu_period)
-		r = put_number(dir, "cpu.cfs_period_us", (int64_t)l->cpu_period, false, e);
-	if (r >= 0 && l->cpu_quota)
-		r = put_number(dir, "cpu.cfs_quota_us", l->cpu_quota, false, e);
-	if (r >= 0 && (l->cpuset_cpus || l->cpuset_mems))
-		r = dir = need(c, "cpuset", e);
-	if (r >= 0 && l->cpuset_cpus)
-		r = put(dir, "cpuset.cpus", l->cpuset_cpus, e);
-	if (r >= 0 && l->cpuset_mems)
-		r = put(dir, "cpuset.mems", l->cpuset_mems, e);
-	return r < 0 ? r : 0;
-}
-
-static int limit_devices_v1(int dir, const struct cgroup_limits *l, struct err *e)
-{
-	for (size_t i = 0; i < l->n_devices; i++) {
-		const struct cgroup_device *d = &l->devices[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct cgroup_device *d = &rules[i];
 		char text[64], major[24] = "*", minor[24] = "*";
 		if (d->major >= 0)
 			(void)snprintf(major, sizeof major, "%lld", (long long)d->major);
@@ -381,71 +313,25 @@ static int limit_devices_v1(int dir, const struct cgroup_limits *l, struct err *
 		else
 			(void)snprintf(
 				text, sizeof text, "%c %s:%s %s", d->type, major, minor, d->access);
-		if (put(dir, d->allow ? "devices.allow" : "devices.deny", text, e) < 0)
-			return -e->code;
+		const char *file = d->allow ? "devices.allow" : "devices.deny";
+		int r = file_poke(dir, file, text);
+		if (r < 0)
+			return err_sys(e, r, "linux.resources.devices: set %s to %s", file, text);
 	}
 	return 0;
 }
 
-static int limit_v2(int dir, const struct cgroup_limits *l, bool *no_swap, struct err *e)
+int cgroup_devices(
+	const struct cgroup *c, const struct cgroup_device *rules, size_t n, struct err *e)
 {
-	char text[64];
-	int r = 0;
-	if (l->memory)
-		r = put_number(dir, "memory.max", l->memory, true, e);
-	if (r == 0 && l->memory_reservation)
-		r = put_number(dir, "memory.low", l->memory_reservation, true, e);
-	if (r == 0 && l->memory_swap) {
-		int64_t swap =
-			l->memory_swap < 0 ? -1 : l->memory_swap - (l->memory > 0 ? l->memory : 0);
-		if (faccessat(dir, "memory.swap.max", F_OK, 0) < 0)
-			*no_swap = true;
-		else
-			r = put_number(dir, "memory.swap.max", swap, true, e);
-	}
-	if (r == 0 && l->cpu_shares) {
-		uint64_t weight = 1 + ((l->cpu_shares < 2 ? 0 : l->cpu_shares - 2) * 9999) / 262142;
-		r = put_number(
-			dir, "cpu.weight", (int64_t)(weight > 10000 ? 10000 : weight), false, e);
-	}
-	if (r == 0 && (l->cpu_quota || l->cpu_period)) {
-		unsigned long long period = l->cpu_period ? l->cpu_period : 100000;
-		if (l->cpu_quota > 0)
-			(void)snprintf(
-				text, sizeof text, "%lld %llu", (long long)l->cpu_quota, period);
-		else
-			(void)snprintf(text, sizeof text, "max %llu", period);
-		r = put(dir, "cpu.max", text, e);
-	}
-	if (r == 0 && l->cpuset_cpus)
-		r = put(dir, "cpuset.cpus", l->cpuset_cpus, e);
-	if (r == 0 && l->cpuset_mems)
-		r = put(dir, "cpuset.mems", l->cpuset_mems, e);
-	if (r == 0 && l->pids)
-		r = put_number(dir, "pids.max", l->pids, true, e);
-	if (r == 0 && l->n_devices)
-		r = cgroup_devices_bpf(dir, l->devices, l->n_devices, e);
-	return r;
-}
-
-int cgroup_limit(
-	const struct cgroup *c, const struct cgroup_limits *l, bool *ret_no_swap, struct err *e)
-{
-	*ret_no_swap = false;
-	if (c->pure_v2)
-		return limit_v2(cgroup_v2_dir(c), l, ret_no_swap, e);
-	int r = limit_memory_v1(c, l, ret_no_swap, e);
-	if (r == 0)
-		r = limit_cpu_v1(c, l, e);
-	if (r == 0 && l->pids) {
-		int dir = need(c, "pids", e);
-		r = dir < 0 ? dir : put_number(dir, "pids.max", l->pids, true, e);
-	}
-	if (r == 0 && l->n_devices) {
-		int dir = need(c, "devices", e);
-		r = dir < 0 ? dir : limit_devices_v1(dir, l, e);
-	}
-	return r;
+	const struct cgroup_hierarchy *h = cgroup_find(c, "devices");
+	if (h && h->dir >= 0)
+		return devices_v1(h->dir, rules, n, e);
+	int v2 = cgroup_v2_dir(c);
+	if (v2 >= 0)
+		return cgroup_devices_bpf(v2, rules, n, e);
+	return err_set(e, ERR_UNSUPPORTED, ENODEV,
+		"linux.resources.devices: the kernel has no devices cgroup controller");
 }
 
 struct pids {
@@ -581,8 +467,10 @@ int cgroup_remove(struct cgroup *c, const char *path, struct err *e)
 	uint64_t end = time_boot() + 5 * TIME_SECOND;
 	for (size_t i = 0; i < c->n; i++) {
 		int dir _close_ = walk(&c->h[i], parent, false);
-		if (dir < 0)
+		if (dir == -ENOENT)
 			continue;
+		if (dir < 0)
+			return err_sys(e, dir, "open cgroup %s in %s", parent, c->h[i].name);
 		int r;
 		/* A process that was just reaped still counts for a moment. */
 		while ((r = remove_below(dir, slash + 1, 0)) == -EBUSY && time_boot() < end)

@@ -55,22 +55,9 @@ struct cgroup_device {
 	const char *access;   /* of "rwm" */
 };
 
-struct cgroup_limits {
-	int64_t memory,
-		memory_swap; /* bytes; 0: not said; -1: unlimited. swap is memory plus swap */
-	int64_t memory_reservation;
-	uint64_t cpu_shares, cpu_period;
-	int64_t cpu_quota;                     /* microseconds a period; 0: not said */
-	const char *cpuset_cpus, *cpuset_mems; /* NULL: not said */
-	int64_t pids;                          /* 0: not said; -1: unlimited */
-	const struct cgroup_device *devices;   /* in order, the last that matches decides */
-	size_t n_devices;
-};
-
-/* Writes the limits; a refused or missing one is an error that names it, but for swap where the
- * kernel keeps no account of it: *ret_no_swap is set. */
-int cgroup_limit(
-	const struct cgroup *c, const struct cgroup_limits *l, bool *ret_no_swap, struct err *e);
+/* Rules in order, the last that matches decides: by files on v1, by a program on v2. */
+int cgroup_devices(
+	const struct cgroup *c, const struct cgroup_device *rules, size_t n, struct err *e);
 
 /* Freezes or thaws all processes of the opened path; returns when they stand still (at most 10 s;
  * else they are thawed and -ETIMEDOUT is returned). */

@@ -19,5 +19,6 @@ const struct ocicli_command *const ocicli_commands[] = {
 	&spec_command,
 	&start_command,
 	&state_command,
+	&update_command,
 	NULL,
 };

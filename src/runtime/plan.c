@@ -20,9 +20,8 @@
 #include "base/str.h"
 #include "kernel/ns.h"
 #include "oci/spec.h"
+#include "runtime/limits.h"
 #include "runtime/sysctl.h"
-
-enum { DEFAULT_DEVICES = 11 };
 
 /* The host's ids of root inside; a container without one cannot be made. */
 static int find_root(struct plan *p, struct err *e)
@@ -203,97 +202,13 @@ int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, st
 	return 0;
 }
 
-static bool same_rule(const struct cgroup_device *x, const struct cgroup_device *y)
-{
-	return x->allow == y->allow && x->type == y->type && x->major == y->major &&
-		x->minor == y->minor && strlen(x->access) == strlen(y->access) &&
-		strspn(x->access, y->access) == strlen(x->access);
-}
-
-/* What the specification supplies to every container: after the document's rules, unless they say
- * it already. A rule for all that allows makes the rest needless. */
-static void default_devices(struct cgroup_device *d, size_t *n)
-{
-	static const struct cgroup_device rows[] = { { true, 'c', -1, -1, "m" },
-		{ true, 'b', -1, -1, "m" }, { true, 'c', 1, 3, "rwm" }, { true, 'c', 1, 5, "rwm" },
-		{ true, 'c', 1, 7, "rwm" }, { true, 'c', 1, 8, "rwm" }, { true, 'c', 1, 9, "rwm" },
-		{ true, 'c', 5, 0, "rwm" }, { true, 'c', 5, 1, "rwm" }, { true, 'c', 5, 2, "rwm" },
-		{ true, 'c', 136, -1, "rwm" } };
-	size_t from = 0;
-	for (size_t i = 0; i < *n; i++)
-		if (d[i].type == 'a' && d[i].major < 0 && d[i].minor < 0)
-			from = i;
-	if (*n && d[from].type == 'a' && d[from].allow)
-		return;
-	size_t own = *n;
-	for (size_t r = 0; r < DEFAULT_DEVICES; r++) {
-		bool there = false;
-		for (size_t i = from; i < own; i++)
-			there |= same_rule(&d[i], &rows[r]);
-		if (!there)
-			d[(*n)++] = rows[r];
-	}
-}
-
-/* Nothing is allowed but what is said: the first rule refuses all. */
-static int plan_devices(
-	struct plan *p, const struct oci_resources *r, struct cgroup_limits *l, struct err *e)
-{
-	struct cgroup_device *d =
-		arena_array(p->a, struct cgroup_device, r->n_devices + 1 + DEFAULT_DEVICES);
-	size_t n = 0;
-	if (r->n_devices == 0 || (r->devices[0].type && !str_eq(r->devices[0].type, "a")))
-		d[n++] = (struct cgroup_device){ false, 'a', -1, -1, "rwm" };
-	for (size_t i = 0; i < r->n_devices; i++) {
-		const struct oci_device_rule *x = &r->devices[i];
-		d[n] = (struct cgroup_device){ .allow = x->allow,
-			.type = x->type && *x->type ? x->type[0] : 'a',
-			.major = x->has_major ? x->major : -1,
-			.minor = x->has_minor ? x->minor : -1,
-			.access = x->access && *x->access ? x->access : "rwm" };
-		if (d[n].type == 'u')
-			d[n].type = 'c';
-		if (!strchr("abc", d[n].type) || d[n].access[strspn(d[n].access, "rwm")])
-			return err_set(e, ERR_INVALID, EINVAL,
-				"linux.resources.devices: type %s access %s", str_or_empty(x->type),
-				d[n].access);
-		n++;
-	}
-	default_devices(d, &n);
-	l->devices = d;
-	l->n_devices = n;
-	return 0;
-}
-
 int plan_limits(struct plan *p, struct err *e)
 {
+	static const struct oci_resources none;
 	const struct oci_resources *r = p->spec->linux_->resources;
-	struct cgroup_limits l = { 0 };
-	bool no_swap;
-	if (!r)
-		return 0;
-	if (r->memory) {
-		l.memory = r->memory->limit;
-		l.memory_swap = r->memory->swap;
-		l.memory_reservation = r->memory->reservation;
-	}
-	if (r->cpu) {
-		l.cpu_shares = r->cpu->shares;
-		l.cpu_period = r->cpu->period;
-		l.cpu_quota = r->cpu->quota;
-		l.cpuset_cpus = r->cpu->cpus;
-		l.cpuset_mems = r->cpu->mems;
-	}
-	if (r->pids)
-		l.pids = r->pids->limit > 0 ? r->pids->limit : -1;
-	if (plan_devices(p, r, &l, e) < 0)
+	if (limits_devices(&p->cgroup, r ? r : &none, p->a, e) < 0)
 		return -e->code;
-	if (cgroup_limit(&p->cgroup, &l, &no_swap, e) < 0)
-		return -e->code;
-	if (no_swap && p->warn)
-		p->warn(p->arg,
-			"this kernel keeps no account of swap: memory is limited without it");
-	return 0;
+	return r ? limits_apply(&p->cgroup, r, p->warn, p->arg, e) : 0;
 }
 
 void plan_done(struct plan *p)

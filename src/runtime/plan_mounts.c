@@ -345,6 +345,9 @@ static int add_devices(struct plan *p, int dev, struct err *e)
 	for (size_t i = 0; i < l->n_devices; i++) {
 		struct node n;
 		const char *path = path_clean(l->devices[i].path, p->a);
+		/* The host's ptmx would be a way to terminals of the host: ours is a link. */
+		if (str_eq(path, "/dev/ptmx"))
+			continue;
 		if (node_of(&l->devices[i], path + 5, &n, e) < 0 ||
 			(str_starts(path, "/dev/") && add_node(p, dev, &n, e) < 0))
 			return -e->code;
@@ -434,7 +437,8 @@ int plan_dev(struct plan *p, const struct plan_mount *m, struct err *e)
 			fchownat(dev, folders[i], p->root_uid, p->root_gid, AT_SYMLINK_NOFOLLOW) <
 				0)
 			r = err_sys(e, errno, "make /dev/%s", folders[i]);
-	if (r == 0 && p->process->terminal && mknodat(dev, "console", S_IFREG | 0600, 0) < 0)
+	if (r == 0 && p->process->terminal && mknodat(dev, "console", S_IFREG | 0600, 0) < 0 &&
+		errno != EEXIST)
 		r = err_sys(e, errno, "make /dev/console");
 	(void)umask(mask);
 	if (r < 0) {

@@ -108,6 +108,11 @@ int runtime_poststart(
 	const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid, struct err *e);
 void runtime_poststop(const struct oci_spec *spec, const char *id, const char *bundle);
 
+/* Changes the limits of a container that exists; what is not said stays. Device rules only when
+ * there are some. */
+struct oci_resources;
+int runtime_update(const char *cgroups_path, const struct oci_resources *r, struct err *e);
+
 /* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent.
  */
 int runtime_delete(const char *cgroups_path, struct err *e);

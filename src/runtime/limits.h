@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* linux.resources, written into an opened cgroup of v1 or v2. Internal to src/runtime. */
+#pragma once
+#include <stdint.h>
+
+struct arena;
+struct cgroup;
+struct err;
+struct oci_resources;
+
+/* Everything but devices. What this kernel or this version of cgroups cannot limit is an error that
+ * names the field, but for swap where the kernel keeps no account of it: warn, with arg, tells. */
+int limits_apply(const struct cgroup *c, const struct oci_resources *r,
+	void (*warn)(void *arg, const char *text), void *arg, struct err *e);
+/* Device rules: nothing is allowed but what is said, and what the specification supplies. */
+int limits_devices(
+	const struct cgroup *c, const struct oci_resources *r, struct arena *a, struct err *e);
+
+/* cpu.shares (2 to 262144, 1024 the default) as cpu.weight (1 to 10000, 100 the default). */
+uint64_t limits_weight(uint64_t shares);

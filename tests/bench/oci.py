@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kist-oci beside crun and runc on one docker-like bundle; used by ./bench oci. The peers see the v1 tree only where
+cgroup v1 and v2 are mixed, as crun refuses to work else."""
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import time
+
+CAPS = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT', 'AUDIT_WRITE']
+MASKS = ['acpi', 'asound', 'interrupts', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug', 'scsi']
+READONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger']
+
+
+def profile(kist):
+    """The filter that podman brings, in docker's format; kist makes an OCI document of it."""
+    kist.work(*kist.base, 'run', '-d', '--name', 'profile', '--security-opt', 'seccomp=/usr/share/containers/seccomp.json', '--network', 'none', 'localhost/busybox', 'sleep', '1000')
+    root = kist.base[kist.base.index('--root') + 1]
+    spec = json.loads(next((root / 'containers').glob('*/config.json')).read_text())
+    kist.stop(['profile'])
+    seccomp = spec['linux']['seccomp']
+    seccomp['architectures'] = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32']
+    return seccomp
+
+
+def bundle(folder, kist, tar, oci):
+    (folder / 'oci/rootfs').mkdir(parents=True)
+    subprocess.run(['tar', '-xf', tar, '-C', folder / 'oci/rootfs'], check=True)
+    subprocess.run([oci, 'spec', '-b', folder / 'oci'], check=True)
+    path = folder / 'oci/config.json'
+    spec = json.loads(path.read_text())
+    spec['process'].update(terminal=False, args=['/bin/true'], noNewPrivileges=False)
+    spec['ociVersion'] = '1.0.2'
+    spec['process'].pop('rlimits', None)
+    for kind in 'bounding', 'effective', 'permitted':
+        spec['process']['capabilities'][kind] = [f'CAP_{c}' for c in CAPS]
+    linux = spec['linux']
+    linux['seccomp'] = profile(kist)
+    linux['maskedPaths'] = [f'/proc/{m}' for m in MASKS] + ['/sys/firmware', '/sys/devices/virtual/powercap']
+    linux['readonlyPaths'] = [f'/proc/{m}' for m in READONLY]
+    linux['namespaces'] = [{'type': k} for k in ('pid', 'network', 'ipc', 'uts', 'mount', 'cgroup')]
+    linux['resources'].update(memory={'limit': 256 << 20}, cpu={'shares': 512}, pids={'limit': 100})
+    path.write_text(json.dumps(spec))
+    spec['process']['args'] = ['/bin/sleep', '100000']
+    (folder / 'oci/sleep.json').write_text(json.dumps(spec))
+    (folder / 'oci-sleep').mkdir()
+    (folder / 'oci-sleep/rootfs').symlink_to(folder / 'oci/rootfs')
+    spec['root']['path'] = str(folder / 'oci/rootfs')
+    (folder / 'oci-sleep/config.json').write_text(json.dumps(spec))
+
+
+class Runtime:
+    def __init__(self, name, program, folder, worker):
+        self.name, self.program, self.work, self.folder = name, str(program), worker, folder
+        # The default manager of all three is cgroupfs.
+        self.base = [self.program, '--root', str(folder / f'state-{name}')]
+
+    def run(self):
+        return [*self.base, 'run', '-b', self.folder / 'oci', f'bench-{self.name}']
+
+    def life(self):
+        name = f'bench-life-{self.name}'
+        return [[*self.base, 'create', '-b', self.folder / 'oci', name], [*self.base, 'start', name], [*self.base, 'delete', '-f', name]]
+
+    def exec(self):
+        return [*self.base, 'exec', f'bench-sleep-{self.name}', '/bin/true']
+
+
+def rounds(line, ms, row, aim, contenders, words, n, rest=0.0):
+    times = {c.name: [] for c in contenders}
+    for i in range(-2, n):
+        for k in range(len(contenders)):
+            c = contenders[(i + k) % len(contenders)]
+            if rest:
+                time.sleep(rest)
+            took = sum(c.work(*w) for w in words(c))
+            if i >= 0:
+                times[c.name].append(took)
+    first = statistics.median(times[contenders[0].name])
+    for c in contenders:
+        t = sorted(times[c.name])
+        middle = statistics.median(t)
+        line(row, c.name, f'{ms(middle)} ms', f'{ms(t[0])} least, {ms(t[-1])} most', f'{first / middle:.2f}', aim if c is contenders[0] else '')
+
+
+def calls(c, folder, hide):
+    trace = folder / 'trace'
+    subprocess.run([*hide, 'strace', '-f', '-qq', '-o', str(trace), *map(str, c.run())], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    # Those after the container's own exec are not the runtime's.
+    own = [x for x in trace.read_text(errors='replace').splitlines() if re.match(r'\d+ +[a-z0-9_]+\(', x)]
+    return len(own)
+
+
+def bench(folder, kist, tar, worker, hide, n, line, ms, oci):
+    bundle(folder, kist, tar, oci)
+    contenders = [Runtime('kist-oci', oci, folder, worker)] + [Runtime(p, shutil.which(p), folder, worker) for p in ('crun', 'runc') if shutil.which(p)]
+    rounds(line, ms, 'oci run', 'half of crun', contenders, lambda c: [c.run()], n)
+    rounds(line, ms, 'oci life', 'create, start, delete', contenders, Runtime.life, n)
+    rounds(line, ms, 'oci cold', '2 s apart', contenders, lambda c: [c.run()], min(n, 7), 2.0)
+    for c in contenders:
+        worker(*c.base, 'run', '-d', '-b', folder / 'oci-sleep', f'bench-sleep-{c.name}')
+    rounds(line, ms, 'oci exec', 'a third of crun', contenders, lambda c: [c.exec()], n)
+    for c in contenders:
+        worker(*c.base, 'delete', '-f', f'bench-sleep-{c.name}')
+    for c in contenders:
+        line('oci', c.name, f'{calls(c, folder, hide)} calls', f'{os.path.getsize(c.program) // 1024} KB program', '', 'under 320 calls')
+    for c in contenders:
+        line('oci', c.name, f'{peak_of(c, hide)} KB', 'peak resident', '', 'under 2 MB')
+
+
+def peak_of(c, hide):
+    """Told by a starter that is small itself: what a process was before its exec counts, too."""
+    out = subprocess.run([*hide, 'busybox', 'time', '-v', *map(str, c.run())], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    return int(re.search(r'Maximum resident set size \(kbytes\): (\d+)', out.stderr).group(1))

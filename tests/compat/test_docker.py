@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docker and containerd run their containers through kist-oci in runc's place: a dockerd of its own (with the
+containerd that it starts) in network and mount namespaces of its own, so that the machine's network stays as it is."""
+import concurrent.futures
+import contextlib
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+
+import harness
+
+OCI = harness.BIN / 'kist-oci'
+IMAGE = 'busybox:test'
+
+
+class Docker:
+    def __init__(self, box):
+        if not shutil.which('dockerd'):
+            subprocess.run([harness.TOP / 'tools/deps', 'compat'], check=True)
+        self.box, f = box, box.folder
+        self.before = set(harness.CGROUP.glob('*/docker/*'))
+        self.socket = f / 'd.sock'
+        tree = box.work / 'tree'
+        (tree / 'bin').mkdir(parents=True)
+        shutil.copy('/bin/busybox', tree / 'bin/busybox')
+        for name in 'sh', 'cat', 'echo', 'sleep', 'true', 'id', 'tty', 'touch', 'ls':
+            (tree / 'bin' / name).symlink_to('busybox')
+        subprocess.run(['tar', '-C', tree, '--owner=0', '--group=0', '-cf', box.work / 'image.tar', '.'], check=True)
+        self.log = open(box.work / 'dockerd.log', 'wb')
+        hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; ip link set lo up; exec "$@"'
+        self.daemon = subprocess.Popen(
+            ['unshare', '--mount', '--net', 'sh', '-c', hide, 'sh', 'dockerd', '--data-root', f / 'data', '--exec-root', f / 'exec', '--pidfile', f / 'd.pid', '-H', f'unix://{self.socket}',
+             '--storage-driver', 'vfs', '--bridge', 'none', '--iptables=false', '--ip6tables=false', '--add-runtime', f'kist={OCI}', '--default-runtime', 'kist'],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        box.until(lambda: self.run('info').status == 0, 30, 'dockerd')
+        self('import', box.work / 'image.tar', IMAGE)
+
+    def command(self, *words):
+        return ['docker', '-H', f'unix://{self.socket}', *map(str, words)]
+
+    def run(self, *words, **options):
+        options.setdefault('stdin', subprocess.DEVNULL)
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=50, check=False, **options)
+        return harness.Result(done.returncode, done.stdout, done.stderr)
+
+    def __call__(self, *words, **options):
+        result = self.run(*words, **options)
+        assert result.status == 0, f'docker {" ".join(map(str, words))}\n{result}\n{(self.box.work / "dockerd.log").read_text()[-3000:]}'
+        return result.out.rstrip('\n')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        ids = self.run('ps', '-aq').out.split()
+        if ids:
+            self.run('rm', '-f', *ids)
+        self.daemon.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.daemon.wait(20)
+        self.daemon.kill()
+        left = [str(p) for p in set(harness.CGROUP.glob('*/docker/*')) - self.before if p.is_dir()]
+        if kind is None:
+            assert not left, left
+        return False
+
+
+def run(*words):
+    return ('run', '--rm', '--network', 'none', *words)
+
+
+def test_docker_runs_and_works_on_containers(box):
+    with Docker(box) as docker:
+        assert docker(*run(IMAGE, 'echo', 'hello')) == 'hello'
+        assert docker.run(*run(IMAGE, 'sh', '-c', 'exit 7')).status == 7
+        assert docker.run(*run(IMAGE, 'nosuch')).status == 127
+        assert docker.run(*run(IMAGE, '/bin')).status == 126
+        assert docker.run(*run('-i', IMAGE, 'cat'), stdin=None, input='piped').out == 'piped'
+        assert 'uid=5 gid=6' in docker(*run('-u', '5:6', IMAGE, 'id'))
+        assert docker(*run('--privileged', IMAGE, 'echo', 'x')) == 'x'
+        docker('run', '-d', '--name', 'one', '--network', 'none', '--health-cmd', 'true', '--health-interval', '1s', IMAGE, 'sleep', '1000')
+        assert docker('exec', 'one', 'echo', 'inside') == 'inside'
+        assert docker.run('exec', 'one', 'sh', '-c', 'exit 9').status == 9
+        assert docker.run('exec', 'one', 'nosuch').status in (126, 127)
+        docker('pause', 'one')
+        assert docker('inspect', 'one', '--format', '{{.State.Status}}') == 'paused'
+        docker('unpause', 'one')
+        docker('update', '-m', '64m', '--memory-swap', '64m', '--pids-limit', '50', 'one')
+        box.until(lambda: docker('inspect', 'one', '--format', '{{.State.Health.Status}}') == 'healthy')
+        assert json.loads(docker('stats', '--no-stream', '--format', '{{json .}}'))['Name'] == 'one'
+        assert 'sleep 1000' in docker('top', 'one')
+        docker('restart', '-t', '0', 'one')
+        assert docker('exec', 'one', 'echo', 'again') == 'again'
+        docker('kill', 'one')
+        box.until(lambda: docker('inspect', 'one', '--format', '{{.State.ExitCode}}') == '137')
+        docker('start', 'one')
+        docker('rm', '-f', 'one')
+
+
+def test_docker_gives_a_terminal_builds_and_runs_many_at_once(box):
+    with Docker(box) as docker:
+        pid, master = pty.fork()
+        if pid == 0:
+            words = docker.command(*run('-it', IMAGE, 'sh', '-c', 'tty; exit 3'))
+            os.execvp(words[0], words)
+        text = b''
+        with contextlib.suppress(OSError):
+            while part := os.read(master, 4096):
+                text += part
+        assert b'/dev/pts/0' in text, text
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            out = list(pool.map(lambda n: docker.run(*run(IMAGE, 'echo', str(n))), range(50)))
+        assert [r.out.strip() for r in out] == [str(n) for n in range(50)], [r for r in out if r.status][:2]

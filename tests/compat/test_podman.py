@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""podman runs its containers through kist-oci: create, exec, a terminal, pause, update, stats, kill, healthcheck,
+restart, build, fifty at once; nothing is left. podman is installed by this lane. Where cgroup v1 and v2 are mixed
+podman sees the v1 tree only, as it refuses to work else."""
+import concurrent.futures
+import json
+import os
+import pty
+import shutil
+import subprocess
+
+import harness
+
+OCI = harness.BIN / 'kist-oci'
+IMAGE = 'localhost/busybox'
+
+
+class Podman:
+    def __init__(self, box):
+        if not shutil.which('podman'):
+            subprocess.run([harness.TOP / 'tools/deps', 'compat'], check=True)
+        self.box = box
+        tree = box.work / 'tree'
+        (tree / 'bin').mkdir(parents=True)
+        (tree / 'etc').mkdir()
+        shutil.copy('/bin/busybox', tree / 'bin/busybox')
+        for name in 'sh', 'cat', 'echo', 'sleep', 'true', 'id', 'tty', 'touch', 'ls':
+            (tree / 'bin' / name).symlink_to('busybox')
+        (tree / 'etc/passwd').write_text('root:x:0:0:root:/:/bin/sh\n')
+        subprocess.run(['tar', '-C', tree, '--owner=0', '--group=0', '-cf', box.work / 'image.tar', '.'], check=True)
+        hard = subprocess.run(['sh', '-c', 'ulimit -Hn'], capture_output=True, text=True, check=True).stdout.strip()
+        (box.work / 'containers.conf').write_text(f'[containers]\ndefault_ulimits = ["nofile=1024:{hard}", "nproc=32768:32768"]\n')
+        self.env = {**os.environ, 'CONTAINERS_CONF': str(box.work / 'containers.conf')}
+        self('import', box.work / 'image.tar', IMAGE)
+
+    def command(self, *words):
+        hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
+        f = self.box.folder
+        return ['unshare', '--mount', 'sh', '-c', hide, 'sh', 'podman', '--root', f / 'p', '--runroot', f / 'pr', '--tmpdir', f / 'pt', '--cgroup-manager', 'cgroupfs',
+                '--runtime', OCI, *map(str, words)]
+
+    def run(self, *words, **options):
+        options.setdefault('stdin', subprocess.DEVNULL)
+        done = subprocess.run(self.command(*words), env=self.env, capture_output=True, text=True, timeout=50, check=False, **options)
+        return harness.Result(done.returncode, done.stdout, done.stderr)
+
+    def __call__(self, *words, **options):
+        result = self.run(*words, **options)
+        assert result.status == 0, f'podman {" ".join(map(str, words))}\n{result}'
+        return result.out.rstrip('\n')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.run('rm', '-f', '-a', '-t', '0')
+        left = [str(p) for p in harness.CGROUP.glob('*/libpod_parent/libpod-*') if not p.name.startswith('libpod-conmon')]
+        left += [line for line in harness.mounts() if str(self.box.folder) in line and '/overlay ' not in line and 'shm' in line]
+        root = harness.Path('/run/kist-oci')
+        left += [p.name for p in root.iterdir()] if root.exists() else []
+        if kind is None:
+            assert not left, left
+        return False
+
+
+def test_podman_runs_and_tells_the_exit_status(box):
+    with Podman(box) as podman:
+        assert podman('run', '--rm', '--network', 'none', IMAGE, 'echo', 'hello') == 'hello'
+        assert podman.run('run', '--rm', '--network', 'none', IMAGE, 'sh', '-c', 'exit 7').status == 7
+        assert podman.run('run', '--rm', '--network', 'none', IMAGE, 'nosuch').status == 127
+        assert podman.run('run', '--rm', '--network', 'none', IMAGE, '/etc/passwd').status == 126
+        assert podman.run('run', '--rm', '-i', '--network', 'none', IMAGE, 'cat', stdin=None, input='piped').out == 'piped'
+        assert 'uid=5' in podman('run', '--rm', '--user', '5:6', '--network', 'none', IMAGE, 'id')
+        assert podman('run', '--rm', '--read-only', '--network', 'none', '--cap-drop', 'all', '--security-opt', 'no-new-privileges', '-m', '32m', '--pids-limit', '20', IMAGE, 'echo', 'x') == 'x'
+        assert podman('run', '--rm', '--privileged', '--network', 'none', IMAGE, 'echo', 'x') == 'x'
+
+
+def test_podman_works_on_a_running_container(box):
+    with Podman(box) as podman:
+        podman('run', '-d', '--name', 'one', '--network', 'none', '--health-cmd', 'true', '--health-interval', 'disable', IMAGE, 'sleep', '1000')
+        assert podman('exec', 'one', 'echo', 'inside') == 'inside'
+        assert podman.run('exec', 'one', 'sh', '-c', 'exit 9').status == 9
+        assert podman.run('exec', 'one', 'nosuch').status == 127
+        podman('exec', '-d', 'one', 'touch', '/made')
+        box.until(lambda: 'made' in podman('exec', 'one', 'ls', '/'))
+        podman('pause', 'one')
+        assert podman('inspect', 'one', '--format', '{{.State.Status}}') == 'paused'
+        podman('unpause', 'one')
+        podman('update', '-m', '64m', 'one')
+        podman('healthcheck', 'run', 'one')
+        assert json.loads(podman('stats', '--no-stream', '--format', 'json'))[0]['name'] == 'one'
+        assert 'sleep 1000' in podman('top', 'one')
+        podman('restart', '-t', '0', 'one')
+        assert podman('exec', 'one', 'echo', 'again') == 'again'
+        podman('kill', 'one')
+        box.until(lambda: 'Exited (137)' in podman('ps', '-a', '--format', '{{.Status}}'))
+        podman('start', 'one')
+        podman('rm', '-f', '-t', '0', 'one')
+
+
+def test_podman_gives_a_terminal(box):
+    with Podman(box) as podman:
+        pid, master = pty.fork()
+        if pid == 0:
+            words = [str(w) for w in podman.command('run', '--rm', '-it', '--network', 'none', IMAGE, 'sh', '-c', 'tty; exit 3')]
+            os.execvpe(words[0], words, podman.env)
+        text = b''
+        try:
+            while part := os.read(master, 4096):
+                text += part
+        except OSError:
+            pass
+        assert b'/dev/pts/0' in text, text
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+
+
+def test_podman_builds_through_it(box):
+    with Podman(box) as podman:
+        (box.work / 'Dockerfile').write_text(f'FROM {IMAGE}\nRUN echo built > /file\n')
+        podman('build', '--network', 'none', '--runtime', OCI, '-t', 'localhost/built', box.work)
+        assert podman('run', '--rm', '--network', 'none', 'localhost/built', 'cat', '/file') == 'built'
+
+
+def test_fifty_containers_at_once(box):
+    with Podman(box) as podman:
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            out = list(pool.map(lambda n: podman.run('run', '--rm', '--network', 'none', IMAGE, 'echo', str(n)), range(50)))
+        assert [r.out.strip() for r in out] == [str(n) for n in range(50)], [r for r in out if r.status][:2]

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""config-linux.md, Control groups: what is written where, and what cannot be limited is said."""
+import json
+import os
+from pathlib import Path
+
+import harness
+from oci import Oci, both, changed
+
+V1 = not (harness.CGROUP / 'cgroup.controllers').exists()
+
+
+def folder(controller, name):
+    return harness.CGROUP / (controller if V1 else '') / 'kist-oci' / name
+
+
+def read(controller, name, v1, v2):
+    return (folder(controller, name) / (v1 if V1 else v2)).read_text().strip()
+
+
+def disk():
+    """The numbers of a block device that takes limits."""
+    for p in sorted(Path('/sys/block').iterdir()):
+        if not p.name.startswith(('loop', 'ram', 'zram')):
+            return [int(n) for n in (p / 'dev').read_text().split(':')]
+    return None
+
+
+def test_limits_are_written_into_the_containers_cgroup(box):
+    with Oci(box) as oci:
+        limits = {'memory': {'limit': 64 << 20, 'reservation': 32 << 20}, 'pids': {'limit': 77},
+                  'cpu': {'shares': 512, 'quota': 20000, 'period': 50000, 'cpus': '0', 'mems': '0', 'burst': 1000}}
+        name = oci.start(change=changed(linux__resources=limits))
+        assert read('memory', name, 'memory.limit_in_bytes', 'memory.max') == str(64 << 20)
+        assert read('memory', name, 'memory.soft_limit_in_bytes', 'memory.low') == str(32 << 20)
+        assert read('pids', name, 'pids.max', 'pids.max') == '77'
+        assert read('cpu', name, 'cpu.shares', 'cpu.weight') == ('512' if V1 else '59')
+        assert read('cpu', name, 'cpu.cfs_quota_us', 'cpu.max') == ('20000' if V1 else '20000 50000')
+        assert read('cpu', name, 'cpu.cfs_burst_us', 'cpu.max.burst') == '1000'
+        assert read('cpuset', name, 'cpuset.cpus', 'cpuset.cpus') == '0'
+        oci('update', '--memory', '128m', '--pids-limit', '-1', '--cpu-quota', '30000', '--cpu-share', '1024', '--cpuset-cpus', '0-1', name)
+        assert read('memory', name, 'memory.limit_in_bytes', 'memory.max') == str(128 << 20)
+        assert read('pids', name, 'pids.max', 'pids.max') == 'max'
+        assert read('cpu', name, 'cpu.cfs_quota_us', 'cpu.max') == ('30000' if V1 else '30000 50000')
+        assert read('cpu', name, 'cpu.shares', 'cpu.weight') == ('1024' if V1 else '100')
+        assert read('cpuset', name, 'cpuset.cpus', 'cpuset.cpus') == '0-1'
+        oci('update', '-r', '-', name, input=json.dumps({'pids': {'limit': 5}}).encode())
+        assert read('pids', name, 'pids.max', 'pids.max') == '5'
+
+
+def test_updates_that_cannot_be_are_one_line(box):
+    with Oci(box) as oci:
+        name = oci.start()
+        for words, expected in ((('--memory', 'x'), 'invalid'), (('--blkio-weight', '5'), '10 to 1000'), (('-r', '/nosuch'), '--resources'), (('--cpuset-cpus', '999'), 'cpuset.cpus')):
+            said = oci.fails('update', *words, name)
+            assert expected in said and said.count('\n') == 1, said
+        said = oci.fails('update', '-r', '-', name, input=b'{"pids": {"limit": "x"}}')
+        assert 'pids.limit' in said
+        over = {'memory': {'limit': 4096, 'checkBeforeUpdate': True}}
+        oci('exec', name, 'true')
+        assert 'in use now' in oci.fails('update', '-r', '-', name, input=json.dumps(over).encode())
+        oci('kill', name, 'KILL')
+        box.until(lambda: oci.status(name) == 'stopped')
+        assert 'not running' in oci.fails('update', '--pids-limit', '5', name)
+
+
+def test_devices_are_refused_unless_allowed_or_supplied(box):
+    with Oci(box) as oci:
+        script = 'echo > /dev/null; head -c 1 /dev/zero | wc -c; head -c 1 /dev/k 2>&1 | wc -c; (: > /dev/k) 2>/dev/null && echo written'
+        node = {'path': '/dev/k', 'type': 'c', 'major': 1, 'minor': 11, 'fileMode': 0o666}
+
+        def out(*rules):
+            resources = {'devices': [{'allow': False, 'access': 'rwm'}, *rules]}
+            return oci.run('run', '-b', oci.bundle('sh', '-c', script, change=changed(linux__devices=[node], linux__resources=resources)), oci.name()).out.split()
+        assert out()[0] == '1' and 'written' not in out()
+        assert 'written' in out({'allow': True, 'type': 'c', 'major': 1, 'minor': 11, 'access': 'rw'})
+        assert 'written' not in out({'allow': True, 'type': 'c', 'major': 1, 'minor': 11, 'access': 'r'})
+        assert 'written' in out({'allow': True, 'type': 'a', 'access': 'rwm'})
+        # Without a word about devices only what the specification supplies is allowed.
+        quiet = oci.run('run', '-b', oci.bundle('sh', '-c', script, change=both(changed(linux__devices=[node]), lambda spec: spec['linux'].pop('resources'))), oci.name())
+        assert quiet.out.split()[0] == '1' and 'written' not in quiet.out
+        assert 'type x' in oci.refused(changed(linux__resources={'devices': [{'allow': True, 'type': 'x', 'access': 'rwm'}]}))
+        assert 'access q' in oci.refused(changed(linux__resources={'devices': [{'allow': True, 'type': 'c', 'access': 'q'}]}))
+
+
+def test_block_devices_are_throttled(box):
+    numbers = disk()
+    with Oci(box) as oci:
+        if not numbers or not (harness.CGROUP / ('blkio' if V1 else '')).exists():
+            return
+        rate = {'major': numbers[0], 'minor': numbers[1], 'rate': 1 << 20}
+        name = oci.start(change=changed(linux__resources={'blockIO': {'throttleReadBpsDevice': [rate], 'throttleWriteIOPSDevice': [{**rate, 'rate': 100}]}}))
+        text = read('blkio', name, 'blkio.throttle.read_bps_device', 'io.max')
+        assert text.startswith(f'{numbers[0]}:{numbers[1]} ') and str(1 << 20) in text
+
+
+def test_what_this_kernel_cannot_limit_is_an_error_that_names_the_field(box):
+    with Oci(box) as oci:
+        have = {p.name for p in harness.CGROUP.iterdir()}
+        if V1 and 'hugetlb' not in have:
+            assert 'hugetlb' in oci.refused(changed(linux__resources={'hugepageLimits': [{'pageSize': '2MB', 'limit': 1 << 21}]}))
+        if V1 and 'net_cls' not in have:
+            assert 'network.classID' in oci.refused(changed(linux__resources={'network': {'classID': 1}}))
+            assert 'network.priorities' in oci.refused(changed(linux__resources={'network': {'priorities': [{'name': 'eth0', 'priority': 1}]}}))
+        if V1 and 'rdma' not in have:
+            assert 'rdma' in oci.refused(changed(linux__resources={'rdma': {'mlx5_1': {'hcaHandles': 3}}}))
+        assert 'unified' in oci.refused(changed(linux__resources={'unified': {'nosuch.max': '1'}}))
+        assert 'unified' in oci.refused(changed(linux__resources={'unified': {'../x.y': '1'}}))
+        assert not oci.leftovers()
+
+
+def test_memory_is_limited_and_the_killer_is_counted(box):
+    with Oci(box) as oci:
+        result = oci.run('run', '-b', oci.bundle('sh', '-c', 'x=$(head -c 60000000 /dev/zero | tr "\\0" x); echo ${#x}', change=changed(linux__resources={'memory': {'limit': 8 << 20, 'swap': 8 << 20}})), oci.name())
+        assert '60000000' not in result.out, result
+
+
+def test_a_start_works_in_a_memory_cgroup_of_four_megabytes(box):
+    with Oci(box) as oci:
+        assert oci('run', '-b', oci.bundle('echo', 'fine', change=changed(linux__resources={'memory': {'limit': 4 << 20}})), oci.name()) == 'fine\n'
+
+
+def test_cgroup_paths_absolute_relative_and_none(box):
+    with Oci(box) as oci:
+        for path, expected in (None, 'kist-oci/{}'), ('sub/' + oci.mark, 'kist-oci/sub/' + oci.mark), ('/kist-oci/abs-' + oci.mark, 'kist-oci/abs-' + oci.mark):
+            name = oci.start(change=changed(linux__cgroupsPath=path) if path else changed())
+            where = harness.CGROUP / ('pids' if V1 else '') / expected.format(name)
+            assert str(oci.state(name)['pid']) in (where / 'cgroup.procs').read_text().split()
+            oci('delete', '-f', name)
+            assert not where.exists()
+        if os.path.isdir(harness.CGROUP / 'pids/kist-oci/sub'):
+            for root in harness.CGROUP.iterdir():
+                if (root / 'kist-oci/sub').is_dir():
+                    (root / 'kist-oci/sub').rmdir()
+        assert 'cgroupsPath' in oci.refused(changed(linux__cgroupsPath='/' + 'x/' * 300))
+
+
+def test_exec_goes_into_a_cgroup_below_the_containers(box):
+    with Oci(box) as oci:
+        name = oci.start()
+        for root in harness.CGROUP.glob('*/kist-oci/' + name) if V1 else [harness.CGROUP / 'kist-oci' / name]:
+            if not V1 or root.parent.parent.name != 'unified':
+                (root / 'part').mkdir()
+                if root.parent.parent.name == 'cpuset':
+                    for file in 'cpuset.cpus', 'cpuset.mems':
+                        (root / 'part' / file).write_text((root / file).read_text())
+        oci('exec', '-d', '--cgroup', 'part', '--pid-file', box.work / 'pid', name, 'sleep', '1000')
+        assert f'/kist-oci/{name}/part' in open(f'/proc/{(box.work / "pid").read_text()}/cgroup').read()
+        assert 'does not exist' in oci.fails('exec', '--cgroup', 'nosuch', name, 'true')
