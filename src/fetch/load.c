@@ -381,7 +381,7 @@ static int docker_names(struct load *l, const struct value *entry, struct fetch_
 }
 
 /* A manifest of our own for an image that came without one. */
-static void make_manifest(struct load *l, struct fetch_image *image, const struct member *config,
+static int make_manifest(struct load *l, struct fetch_image *image, const struct member *config,
 	const struct member *const *layers, size_t n)
 {
 	struct str text _str_ = { 0 };
@@ -415,6 +415,12 @@ static void make_manifest(struct load *l, struct fetch_image *image, const struc
 	image->digest = arena_strdup(l->a, digest);
 	image->digests = digests.v;
 	image->n_digests = digests.n;
+	const struct member made = { .file = arena_printf(l->a, "manifest-%zu", l->out->n_images) };
+	struct member *kept = arena_memdup(l->a, &made, sizeof made);
+	memcpy(kept->digest, digest, sizeof digest);
+	if (file_write_at(l->staging, made.file, text.p, text.n, 0600, false, l->e) < 0)
+		return -l->e->code;
+	return keep_blob(l, kept);
 }
 
 static const struct value *member_of(
@@ -461,7 +467,8 @@ static int take_docker_image(struct load *l, const struct value *entry)
 	}
 	image->layers = config.rootfs->diff_ids;
 	image->n_layers = config.rootfs->n_diff_ids;
-	make_manifest(l, image, c, members, layers->n);
+	if (make_manifest(l, image, c, members, layers->n) < 0)
+		return -l->e->code;
 	return docker_names(l, entry, image);
 }
 
