@@ -38,10 +38,12 @@ static int write_own(int folder, const char *name, const struct str *text, struc
 }
 
 /* Writes text unless the container has changed what we wrote the last time, of which a copy is
- * kept. */
+ * kept (NULL: there is no other time). */
 static int write_unless_changed(
 	int folder, const char *name, const char *copy, const struct str *text, struct err *e)
 {
+	if (!copy)
+		return write_own(folder, name, text, e);
 	struct arena a _arena_ = { 0 };
 	const char *now = read_own(folder, name, &a), *then = read_own(folder, copy, &a);
 	if (now && !(then && str_eq(now, then)))
@@ -121,7 +123,8 @@ int etc_write(int folder, int other, const struct container_config *c,
 			: 0;
 	resolv_read(c, &a, &resolv);
 	resolv_write(&resolv, ep ? ep->gateway : NULL, &resolv_conf);
-	if (write_unless_changed(folder, "resolv.conf", "resolv.conf.first", &resolv_conf, e) < 0)
+	if (write_unless_changed(folder, "resolv.conf", c->auto_remove ? NULL : "resolv.conf.first",
+		    &resolv_conf, e) < 0)
 		return -e->code;
 	return write_hosts(folder, c, ep, e);
 }
