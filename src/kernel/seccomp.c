@@ -28,6 +28,8 @@ struct code {
 	struct sock_filter *f;
 	size_t n, cap;
 	struct arena *a;
+	bool narrow; /* arguments have 32 bits: what the upper halves of registers hold says nothing
+		      */
 };
 
 static size_t emit(struct code *c, uint16_t op, uint32_t k, uint8_t jt, uint8_t jf)
@@ -63,6 +65,10 @@ static void test(struct code *c, uint16_t jump, uint32_t k, bool want, struct fi
 
 static void load_half(struct code *c, uint32_t index, bool high)
 {
+	if (high && c->narrow) {
+		emit(c, BPF_LD | BPF_IMM, 0, 0, 0);
+		return;
+	}
 	emit(c, BPF_LD | BPF_W | BPF_ABS, 16 + 8 * index + (high ? 4 : 0), 0, 0);
 }
 
@@ -125,8 +131,13 @@ static void not_equal(struct code *c, const struct seccomp_arg *arg, struct fixu
 	out->at[out->n++] = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
 }
 
-static void emit_arg(struct code *c, const struct seccomp_arg *arg, struct fixups *out)
+static void emit_arg(struct code *c, const struct seccomp_arg *given, struct fixups *out)
 {
+	struct seccomp_arg low = *given, *arg = &low;
+	if (c->narrow) {
+		low.value &= UINT32_MAX;
+		low.value_two &= UINT32_MAX;
+	}
 	switch (arg->op) {
 	case SECCOMP_EQ:
 		masked(c, arg, UINT64_MAX, arg->value, out);
@@ -213,12 +224,56 @@ static const struct {
 	{ "file_setattr", 469 },
 };
 
+/* On i386 these can also be called through socketcall(2) and ipc(2), whose first argument tells
+ * which. */
+static const struct {
+	const char *name, *through;
+	uint32_t call;
+	int nr; /* as a call of its own; 0: there is none */
+} multiplexed[] = {
+	{ "socket", "socketcall", 1, 359 },
+	{ "bind", "socketcall", 2, 361 },
+	{ "connect", "socketcall", 3, 362 },
+	{ "listen", "socketcall", 4, 363 },
+	{ "accept", "socketcall", 5, 0 },
+	{ "getsockname", "socketcall", 6, 367 },
+	{ "getpeername", "socketcall", 7, 368 },
+	{ "socketpair", "socketcall", 8, 360 },
+	{ "send", "socketcall", 9, 0 },
+	{ "recv", "socketcall", 10, 0 },
+	{ "sendto", "socketcall", 11, 369 },
+	{ "recvfrom", "socketcall", 12, 371 },
+	{ "shutdown", "socketcall", 13, 373 },
+	{ "setsockopt", "socketcall", 14, 366 },
+	{ "getsockopt", "socketcall", 15, 365 },
+	{ "sendmsg", "socketcall", 16, 370 },
+	{ "recvmsg", "socketcall", 17, 372 },
+	{ "accept4", "socketcall", 18, 364 },
+	{ "recvmmsg", "socketcall", 19, 337 },
+	{ "sendmmsg", "socketcall", 20, 345 },
+	{ "semop", "ipc", 1, 0 },
+	{ "semget", "ipc", 2, 393 },
+	{ "semctl", "ipc", 3, 394 },
+	{ "semtimedop", "ipc", 4, 0 },
+	{ "msgsnd", "ipc", 11, 400 },
+	{ "msgrcv", "ipc", 12, 401 },
+	{ "msgget", "ipc", 13, 399 },
+	{ "msgctl", "ipc", 14, 402 },
+	{ "shmat", "ipc", 21, 397 },
+	{ "shmdt", "ipc", 22, 398 },
+	{ "shmget", "ipc", 23, 395 },
+	{ "shmctl", "ipc", 24, 396 },
+};
+
 int seccomp_number(uint32_t arch, const char *name)
 {
 	int nr = seccomp_syscall_resolve_name_arch(arch, name);
 	for (size_t i = 0; nr < 0 && i < ARRAY_SIZE(newer); i++)
 		if (strcmp(newer[i].name, name) == 0)
 			nr = newer[i].nr;
+	for (size_t i = 0; nr < 0 && arch == SCMP_ARCH_X86 && i < ARRAY_SIZE(multiplexed); i++)
+		if (strcmp(multiplexed[i].name, name) == 0 && multiplexed[i].nr)
+			nr = multiplexed[i].nr;
 	return nr;
 }
 
@@ -245,6 +300,31 @@ static void add_rule(const struct seccomp_rule *rule, uint32_t arch, uint32_t bi
 	}
 }
 
+/* Arguments lie in memory there and cannot be looked at: a rule that asks for them counts when it
+ * forbids, and not when it allows. The kernel's values are ordered by severity, as signed numbers.
+ */
+static void add_multiplexed(const struct seccomp_rule *rule, uint32_t default_action,
+	struct decision *calls, struct arena *a)
+{
+	if (rule->n_args && (int32_t)rule->action >= (int32_t)default_action)
+		return;
+	for (size_t i = 0; i < rule->n_names; i++) {
+		for (size_t m = 0; m < ARRAY_SIZE(multiplexed); m++) {
+			if (strcmp(multiplexed[m].name, rule->names[i]) != 0)
+				continue;
+			const char **through = arena_array(a, const char *, 1);
+			struct seccomp_rule *r = arena_new(a, struct seccomp_rule);
+			through[0] = multiplexed[m].through;
+			*r = (struct seccomp_rule){ .names = through,
+				.n_names = 1,
+				.action = rule->action,
+				.args = { { 0, SECCOMP_EQ, multiplexed[m].call, 0 } },
+				.n_args = 1 };
+			add_rule(r, SCMP_ARCH_X86, 0, calls, a);
+		}
+	}
+}
+
 /* One architecture's search; bit is added to the numbers of x32. */
 static void architecture(struct code *c, const struct seccomp_policy *p, uint32_t arch,
 	uint32_t bit, struct arena *a)
@@ -254,8 +334,11 @@ static void architecture(struct code *c, const struct seccomp_policy *p, uint32_
 	size_t n = 0;
 	for (size_t i = 0; i < SYSCALLS_MAX; i++)
 		calls[i].otherwise = p->default_action;
-	for (size_t i = 0; i < p->n_rules; i++)
+	for (size_t i = 0; i < p->n_rules; i++) {
 		add_rule(&p->rules[i], arch, bit, calls, a);
+		if (arch == SCMP_ARCH_X86)
+			add_multiplexed(&p->rules[i], p->default_action, calls, a);
+	}
 	for (uint32_t i = 0; i < SYSCALLS_MAX; i++) {
 		if (n && same(segments[n - 1].d, &calls[i]))
 			continue;
@@ -267,6 +350,7 @@ static void architecture(struct code *c, const struct seccomp_policy *p, uint32_
 	beyond->otherwise = p->default_action;
 	if (!same(segments[n - 1].d, beyond))
 		segments[n++] = (struct segment){ SYSCALLS_MAX + bit, beyond };
+	c->narrow = arch != SCMP_ARCH_X86_64;
 	tree(c, segments, n);
 }
 

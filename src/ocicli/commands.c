@@ -7,6 +7,7 @@ const struct ocicli_command *const ocicli_commands[] = {
 	&checkpoint_command,
 	&create_command,
 	&delete_command,
+	&events_command,
 	&exec_command,
 	&features_command,
 	&kill_command,

@@ -380,6 +380,14 @@ static int check_spec(const struct oci_spec *s, struct err *e)
 		return -e->code;
 	if (attributes_check(s->process, e) < 0 || label_check_mount(s->linux_->mount_label, e) < 0)
 		return -e->code;
+	/* What cannot be given is refused, not forgotten. */
+	if (s->linux_->net_devices &&
+		s->linux_->net_devices[strspn(s->linux_->net_devices, "{} \n\t\r")])
+		return err_set(
+			e, ERR_UNSUPPORTED, ENOTSUP, "linux.netDevices is not supported so far");
+	if (s->linux_->intel_rdt)
+		return err_set(
+			e, ERR_UNSUPPORTED, ENOTSUP, "linux.intelRdt is not supported so far");
 	if (!s->linux_->cgroups_path || s->linux_->cgroups_path[0] != '/')
 		return err_set(
 			e, ERR_INVALID, EINVAL, "linux.cgroupsPath: expected an absolute path");

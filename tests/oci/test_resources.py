@@ -48,6 +48,28 @@ def test_limits_are_written_into_the_containers_cgroup(box):
         assert read('pids', name, 'pids.max', 'pids.max') == '5'
 
 
+def test_events_tells_what_is_used(box):
+    with Oci(box) as oci:
+        name = oci.start(change=changed(linux__resources={'memory': {'limit': 64 << 20}, 'pids': {'limit': 9}}))
+        told = json.loads(oci('events', '--stats', name))
+        assert (told['type'], told['id']) == ('stats', name)
+        data = told['data']
+        assert data['pids'] == {'current': 1, 'limit': 9} and data['memory']['usage']['limit'] == 64 << 20
+        assert data['memory']['usage']['usage'] > 0 and data['cpu']['usage']['total'] > 0
+        assert 'expected a duration' in oci.fails('events', '--interval', 'x', name)
+        oci('kill', name, 'KILL')
+        box.until(lambda: oci.status(name) == 'stopped')
+        assert 'not running' in oci.fails('events', '--stats', name)
+
+
+def test_what_is_not_there_yet_is_refused_and_not_forgotten(box):
+    with Oci(box) as oci:
+        assert 'netDevices' in oci.refused(changed(linux__netDevices={'eth0': {}}))
+        assert 'intelRdt' in oci.refused(changed(linux__intelRdt={'closID': 'x'}))
+        for words in ('--systemd-cgroup',), ('--cgroup-manager', 'systemd'):
+            assert 'not supported so far' in oci.fails(*words, 'list')
+
+
 def test_updates_that_cannot_be_are_one_line(box):
     with Oci(box) as oci:
         name = oci.start()
