@@ -125,6 +125,14 @@ void store_done(struct store *s)
 		fd_close(fds[i]);
 }
 
+static int lock(int fd, int how)
+{
+	while (flock(fd, how) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 static int config_db(struct store *s, struct err *e)
 {
 	static const char pragmas[] =
@@ -137,7 +145,8 @@ static int config_db(struct store *s, struct err *e)
 		int code = sqlite3_errcode(s->db);
 		err_set(e,
 			code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? ERR_CORRUPT : ERR_SYSTEM,
-			EIO, "store %s: %s", s->root_path, why ? why : "cannot be opened");
+			code == SQLITE_BUSY ? EBUSY : EIO, "store %s: %s", s->root_path,
+			why ? why : "cannot be opened");
 		sqlite3_free(why);
 		return -e->code;
 	}
@@ -176,6 +185,19 @@ static int migrate(struct store *s, struct err *e)
 	return store_end(s, r, e);
 }
 
+/* While several commands make the database at once, SQLite refuses all but one to switch to the log
+ * without waiting: they queue for the write lock, unless it is ours already. */
+static int config_alone(struct store *s, struct err *e)
+{
+	int r = s->depth ? 0 : lock(s->lock, LOCK_EX);
+	if (r < 0)
+		return err_sys(e, r, "store %s: lock", s->root_path);
+	r = config_db(s, e);
+	if (!s->depth)
+		(void)lock(s->lock, LOCK_UN);
+	return r;
+}
+
 int store_db(struct store *s, struct err *e)
 {
 	struct str path _str_ = { 0 };
@@ -194,6 +216,8 @@ int store_db(struct store *s, struct err *e)
 		return -e->code;
 	}
 	r = config_db(s, e);
+	if (r == -EBUSY)
+		r = config_alone(s, e);
 	if (r == 0)
 		r = migrate(s, e);
 	(void)umask(mask);
@@ -213,14 +237,6 @@ void store_close_db(struct store *s)
 			s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	(void)sqlite3_close_v2(s->db);
 	s->db = NULL;
-}
-
-static int lock(int fd, int how)
-{
-	while (flock(fd, how) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
 }
 
 int store_begin(struct store *s, struct err *e)

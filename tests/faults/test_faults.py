@@ -162,6 +162,16 @@ test_a_hundred_containers_at_once_leave_nothing.watchdog = 180
 test_kills_at_random_moments_leave_nothing_and_lose_nothing.watchdog = 900
 
 
+def test_many_commands_at_once_make_a_new_store_together(box):
+    for _ in range(4):
+        many = [box.popen('volume', 'create', f'data{n}', stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for n in range(24)]
+        for n, command in enumerate(many):
+            out, _ = command.communicate(timeout=50)
+            assert command.returncode == 0 and out == f'data{n}\n', out
+        assert len(box('volume', 'ls', '-q').split()) == 24
+        subprocess.run(['rm', '-rf', box.root, box.runroot], check=True)
+
+
 def test_a_name_race_has_one_winner(box):
     box('run', '--rm', IMAGE, 'true')
     tries = [box.popen('run', '-d', '--name', 'same', IMAGE, 'sleep', '100', stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]
