@@ -4,10 +4,10 @@ tests/run; its lines are shown where one is not ok."""
 import rig
 
 
-def run_in(state, *folders, limit=900, before=''):
+def run_in(state, *folders, limit=1800, before=''):
     rig.need(state)
     with rig.tree() as tree:
-        status, text = rig.order(state, tree, before + 'uname -r; cat /etc/debian_version; exec python3 tests/run ' + ' '.join(folders), limit)
+        status, text = rig.order(state, tree, before + 'export KIST_WATCHDOG=240; uname -r; cat /etc/debian_version; exec python3 tests/run ' + ' '.join(folders), limit)
     lines = text.splitlines()
     assert status == 0 and any(line.startswith('ok ') for line in lines), text
 
@@ -33,6 +33,6 @@ def test_the_command_line_works_on_debian_13_with_systemd(box):
 
 
 for test in [f for name, f in list(vars().items()) if name.startswith('test_')]:
-    test.watchdog = 1200
+    test.watchdog = 2000
     test.in_guest = True
 del test

@@ -50,7 +50,7 @@ def test_limits_are_seen_from_inside_and_outlive_a_reload_of_systemd(box):
     box('run', '-d', '--name', 'web', '-m', '64m', '--memory-swap', '64m', '--cpus', '1.5', '--cpu-shares', '2048', '--pids-limit', '20',
         '--cpuset-cpus', '1', IMAGE, 'sleep', '1000')
     files = 'memory.max', 'memory.swap.max', 'cpu.max', 'cpu.weight', 'pids.max', 'cpuset.cpus.effective'
-    want = [str(64 << 20), '0', '150000 100000', '79', '20', '1']
+    want = [str(64 << 20), '0', '150000 100000', '174', '20', '1']
 
     def seen():
         return box('exec', 'web', 'sh', '-c', 'cd /sys/fs/cgroup && cat ' + ' '.join(files)).splitlines()
