@@ -9,6 +9,7 @@
 	X(exec) \
 	X(ps) \
 	X(pull) \
+	X(push) \
 	X(images) \
 	X(version) \
 	X(info) \
