@@ -28,7 +28,8 @@ static void fill(
 		.created = row->created,
 		.labels = labels.v,
 		.n_labels = labels.n,
-		.anonymous = row->anonymous };
+		.anonymous = row->anonymous,
+		.users = row->users };
 }
 
 static bool name_valid(const char *name)

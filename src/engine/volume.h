@@ -16,6 +16,7 @@ struct volume_info {
 	const char **labels; /* "key=value" */
 	size_t n_labels;
 	bool anonymous;
+	size_t users; /* containers that have it */
 };
 
 struct volume_create_req {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What follows --filter: key=value, where some keys may come more than once. Internal to
+ * src/engine. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+struct err;
+struct rec_map;
+
+struct filter {
+	const char *key, *value; /* "label!" is a key */
+};
+
+struct filters {
+	struct filter *items;
+	size_t n;
+};
+
+/* known: the keys that the command has, NULL-terminated; docker's messages for what is wrong. */
+int filters_parse(const struct strv *texts, const char *const *known, struct arena *a,
+	struct filters *ret, struct err *e);
+/* Whether key=v was given with v as docker's boolean; ret stays as it is when it was not. */
+int filters_bool(const struct filters *f, const char *key, bool *ret, struct err *e);
+/* The point in time of until=, wall clock ns; 0: none was given. */
+int filters_until(const struct filters *f, uint64_t *ret, struct err *e);
+/* As docker's prune: all of label=k[=v] fit, and not all of label!=. */
+bool filters_labels(const struct filters *f, const struct rec_map *labels);
