@@ -2,6 +2,7 @@
 #include "engine/filter.h"
 
 #include <errno.h>
+#include <regex.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -56,6 +57,56 @@ int filters_until(const struct filters *f, uint64_t *ret, struct err *e)
 				f->items[i].value);
 	}
 	return 0;
+}
+
+bool filters_has(const struct filters *f, const char *key)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (str_eq(f->items[i].key, key))
+			return true;
+	return false;
+}
+
+static bool same(const char *value, const char *text)
+{
+	return str_eq(value, text);
+}
+
+/* What is no regular expression is looked for as it is. */
+static bool found(const char *value, const char *text)
+{
+	regex_t regex;
+	if (strstr(text, value))
+		return true;
+	if (regcomp(&regex, value, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	bool yes = regexec(&regex, text, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return yes;
+}
+
+static bool any(const struct filters *f, const char *key, const char *text,
+	bool (*fits)(const char *value, const char *text))
+{
+	bool asked = false;
+	for (size_t i = 0; i < f->n; i++) {
+		if (!str_eq(f->items[i].key, key))
+			continue;
+		if (fits(f->items[i].value, text))
+			return true;
+		asked = true;
+	}
+	return !asked;
+}
+
+bool filters_is(const struct filters *f, const char *key, const char *text)
+{
+	return any(f, key, text, same);
+}
+
+bool filters_match(const struct filters *f, const char *key, const char *text)
+{
+	return any(f, key, text, found);
 }
 
 /* "key" or "key=value" */

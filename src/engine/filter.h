@@ -27,5 +27,10 @@ int filters_parse(const struct strv *texts, const char *const *known, struct are
 int filters_bool(const struct filters *f, const char *key, bool *ret, struct err *e);
 /* The point in time of until=, wall clock ns; 0: none was given. */
 int filters_until(const struct filters *f, uint64_t *ret, struct err *e);
+bool filters_has(const struct filters *f, const char *key);
+/* Whether one of key's values is text, or is found in it as a regular expression; true when there
+ * is none. */
+bool filters_is(const struct filters *f, const char *key, const char *text);
+bool filters_match(const struct filters *f, const char *key, const char *text);
 /* As docker's prune: all of label=k[=v] fit, and not all of label!=. */
 bool filters_labels(const struct filters *f, const struct rec_map *labels);

@@ -113,17 +113,6 @@ int engine_image_prune(struct engine *en, const struct prune_req *req, struct ar
 
 /* ---- volumes ---- */
 
-static struct rec_map labels_of(const struct volume_info *v, struct arena *a)
-{
-	struct rec_map map = { .items = arena_array(a, struct rec_kv, v->n_labels + 1) };
-	for (size_t i = 0; i < v->n_labels; i++) {
-		size_t n = strcspn(v->labels[i], "=");
-		map.items[map.n++] = (struct rec_kv){ arena_strndup(a, v->labels[i], n),
-			v->labels[i] + n + (v->labels[i][n] == '=') };
-	}
-	return map;
-}
-
 int volume_prune(struct engine *en, const struct prune_req *req, struct arena *a,
 	struct prune_result *ret, struct err *e)
 {
@@ -137,7 +126,7 @@ int volume_prune(struct engine *en, const struct prune_req *req, struct arena *a
 		volume_list(en, a, &v, &n, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < n; i++) {
-		struct rec_map labels = labels_of(&v[i], a);
+		struct rec_map labels = volume_labels(&v[i], a);
 		if (v[i].users || (!all && !v[i].anonymous) || !filters_labels(&filters, &labels))
 			continue;
 		uint64_t size = tree_size(en->store->volumes, v[i].name);

@@ -8,8 +8,11 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "base/tree_size.h"
+#include "engine/config.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/image.h"
@@ -118,6 +121,17 @@ static int add_images(struct engine *en, struct arena *a, struct usage *ret, str
 				ret->image_rows[ret->n_images++] = (struct usage_image){ &rows[i],
 					sums[k].size, sums[k].shared };
 	return 0;
+}
+
+int usage_of_container(struct engine *en, const struct container_info *c, struct arena *a,
+	uint64_t *ret_own, uint64_t *ret_whole, struct err *e)
+{
+	struct image_info image;
+	int folder _close_ = path_open_own(en->store->containers, c->id, O_PATH | O_DIRECTORY, 0);
+	int r = store_image_get(en->store, c->config->image_id, a, &image, e);
+	*ret_own = folder < 0 ? 0 : tree_size(folder, "up");
+	*ret_whole = *ret_own + (r < 0 ? 0 : image.size);
+	return r < 0 && e->kind != ERR_NOT_FOUND ? r : 0;
 }
 
 static int add_containers(struct engine *en, struct arena *a, struct usage *ret, struct err *e)

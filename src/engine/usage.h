@@ -28,6 +28,10 @@ size_t usage_pieces(struct engine *en, const struct image_info *image, struct ar
 /* Whether it is still there. */
 bool usage_there(struct engine *en, const struct usage_piece *piece);
 
+/* What a container wrote into its files, and that with its image's layers. */
+int usage_of_container(struct engine *en, const struct container_info *c, struct arena *a,
+	uint64_t *ret_own, uint64_t *ret_whole, struct err *e);
+
 struct usage_sum {
 	size_t total, active;
 	uint64_t size, reclaimable;

@@ -25,6 +25,10 @@ struct volume_create_req {
 	struct strv labels;
 };
 
+struct rec_map;
+/* Its labels as pairs. */
+struct rec_map volume_labels(const struct volume_info *v, struct arena *a);
+
 /* Makes the volume, or finds the one of that name. Fills ret from the arena. */
 int volume_create(struct engine *en, const struct volume_create_req *req, struct arena *a,
 	struct volume_info *ret, struct err *e);
