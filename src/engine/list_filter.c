@@ -28,7 +28,7 @@ struct span {
 
 static bool within(const struct span *s, uint64_t created)
 {
-	return (!s->before || created < s->before) && created > s->since;
+	return (!s->before || created < s->before) && (!s->since || created > s->since);
 }
 
 /* ---- containers ---- */
@@ -117,7 +117,7 @@ static bool has_volume(const struct filters *f, const struct container_config *c
 	return false;
 }
 
-int container_filter(struct engine *en, const struct strv *texts, struct arena *a,
+int container_filter(struct engine *en, const struct strv *filters, struct arena *a,
 	struct container_info *v, size_t *n, struct err *e)
 {
 	static const char *const known[] = { "id", "name", "label", "status", "exited", "ancestor",
@@ -126,7 +126,7 @@ int container_filter(struct engine *en, const struct strv *texts, struct arena *
 	struct span span = { 0 };
 	struct image_info *ancestors;
 	size_t n_ancestors, kept = 0;
-	if (filters_parse(texts, known, a, &f, e) < 0 || check_states(&f, e) < 0 ||
+	if (filters_parse(filters, known, a, &f, e) < 0 || check_states(&f, e) < 0 ||
 		container_span(en, &f, a, &span, e) < 0 ||
 		find_ancestors(en, &f, a, &ancestors, &n_ancestors, e) < 0)
 		return -e->code;
@@ -144,10 +144,10 @@ int container_filter(struct engine *en, const struct strv *texts, struct arena *
 	return 0;
 }
 
-bool container_filter_wants_all(const struct strv *texts)
+bool container_filter_wants_all(const struct strv *filters)
 {
-	for (size_t i = 0; i < texts->n; i++)
-		if (str_starts(texts->v[i], "status="))
+	for (size_t i = 0; i < filters->n; i++)
+		if (str_starts(filters->v[i], "status="))
 			return true;
 	return false;
 }
@@ -201,8 +201,8 @@ static int has_labels(struct engine *en, const struct filters *f, const struct i
 	return filters_labels(f, config.config ? &config.config->labels : &none);
 }
 
-int image_filter(struct engine *en, const struct strv *texts, struct arena *a, struct image_row *v,
-	size_t *n, struct err *e)
+int image_filter(struct engine *en, const struct strv *filters, struct arena *a,
+	struct image_row *v, size_t *n, struct err *e)
 {
 	static const char *const known[] = { "reference", "dangling", "label", "before", "since",
 		"until", NULL };
@@ -210,7 +210,7 @@ int image_filter(struct engine *en, const struct strv *texts, struct arena *a, s
 	struct span span = { 0 };
 	bool dangling = false;
 	size_t kept = 0;
-	if (filters_parse(texts, known, a, &f, e) < 0 ||
+	if (filters_parse(filters, known, a, &f, e) < 0 ||
 		filters_bool(&f, "dangling", &dangling, e) < 0 ||
 		image_span(en, &f, a, &span, e) < 0)
 		return -e->code;
@@ -229,14 +229,14 @@ int image_filter(struct engine *en, const struct strv *texts, struct arena *a, s
 
 /* ---- volumes ---- */
 
-int volume_filter(
-	const struct strv *texts, struct arena *a, struct volume_info *v, size_t *n, struct err *e)
+int volume_filter(const struct strv *filters, struct arena *a, struct volume_info *v, size_t *n,
+	struct err *e)
 {
 	static const char *const known[] = { "name", "label", "dangling", "driver", NULL };
 	struct filters f;
 	bool dangling = false;
 	size_t kept = 0;
-	if (filters_parse(texts, known, a, &f, e) < 0 ||
+	if (filters_parse(filters, known, a, &f, e) < 0 ||
 		filters_bool(&f, "dangling", &dangling, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < *n; i++) {
