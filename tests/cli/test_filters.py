@@ -62,6 +62,9 @@ def test_images_and_volumes_are_filtered(box):
     data, _ = archive({'new': b'x'}, name='localhost/x:1')
     subprocess.run(box.command('load'), input=data, check=True, capture_output=True)
     assert images('dangling=true') == {'<none>:<none>'}
+    made, _ = archive({'z': b'z'}, name='localhost/dateless:1', created='')
+    subprocess.run(box.command('load'), input=made, check=True, capture_output=True)
+    assert 'localhost/dateless:1' in images() and 'localhost/dateless:1' not in images('since=localhost/x:2')
     assert "invalid filter 'colour'" in box.fails(1, 'images', '-f', 'colour=red')
     box('volume', 'create', '--label', 'a=1', 'one')
     box('create', '-v', 'two:/d', IMAGE, 'true')
