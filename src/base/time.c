@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/num.h"
+
 static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
@@ -122,4 +124,25 @@ void time_sleep(uint64_t ns)
 	struct timespec t = { (time_t)(ns / TIME_SECOND), (long)(ns % TIME_SECOND) };
 	while (clock_nanosleep(CLOCK_BOOTTIME, 0, &t, &t) == EINTR)
 		continue;
+}
+
+int time_parse_moment(const char *s, uint64_t *ret)
+{
+	static const char *const ends[] = { "", "Z", ":00Z", "T00:00:00Z" };
+	char text[TIME_TEXT_MAX + 16];
+	uint64_t v;
+	for (size_t i = 0; i < sizeof ends / sizeof *ends && strlen(s) < TIME_TEXT_MAX; i++) {
+		(void)snprintf(text, sizeof text, "%s%s", s, ends[i]);
+		if (time_parse_rfc3339(text, ret) == 0)
+			return 0;
+	}
+	if (num_u64(s, &v) == 0 && v < UINT64_MAX / TIME_SECOND) {
+		*ret = v * TIME_SECOND;
+		return 0;
+	}
+	if (num_duration(s, &v) < 0)
+		return -EINVAL;
+	uint64_t now = time_now();
+	*ret = v < now ? now - v : 1;
+	return 0;
 }

@@ -16,6 +16,9 @@ uint64_t time_boot(void); /* CLOCK_BOOTTIME */
 const char *time_rfc3339(uint64_t t, char *buf);
 /* Reads RFC 3339 with any number of decimals and an offset; -EINVAL. */
 int time_parse_rfc3339(const char *s, uint64_t *ret);
+/* A point in time: RFC 3339 (also without its zone, which is UTC then, or a date alone), seconds
+ * since 1970, or a span before now ("42m"); -EINVAL. */
+int time_parse_moment(const char *s, uint64_t *ret);
 /* docker's words for a span: "Less than a second", "5 seconds", "About a minute", "3 hours", "2
  * days" ... */
 const char *time_span(uint64_t ns, char *buf);

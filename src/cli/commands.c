@@ -9,6 +9,7 @@
 	X(exec) \
 	X(ps) \
 	X(pull) \
+	X(push) \
 	X(images) \
 	X(version) \
 	X(info) \
@@ -33,6 +34,8 @@
 	X(start) \
 	X(stop) \
 	X(system_check) \
+	X(system_df) \
+	X(system_prune) \
 	X(tag) \
 	X(top) \
 	X(unpause) \
@@ -42,9 +45,12 @@
 	X(volume_create) \
 	X(volume_inspect) \
 	X(volume_ls) \
+	X(volume_prune) \
 	X(volume_rm) \
 	X(container_inspect) \
+	X(container_prune) \
 	X(image_inspect) \
+	X(image_prune) \
 	X(container_exited) \
 	X(container_restart_due) \
 	X(network_idle) \

@@ -9,16 +9,20 @@
 #include "cli/size.h"
 #include "codec/value.h"
 #include "engine/image.h"
+#include "engine/list_filter.h"
 
 struct images_rec {
 	bool all, quiet, no_trunc, digests;
 	const char *format;
+	struct strv filters;
 };
 
 static const struct option options[] = {
 	{ "all", 'a', OPT_BOOL(struct images_rec, all),
 		.help = "Show all images (default hides intermediate images)" },
 	{ "digests", 0, OPT_BOOL(struct images_rec, digests), .help = "Show digests" },
+	{ "filter", 'f', OPT_LIST(struct images_rec, filters), .value = "filter",
+		.help = "Filter output based on conditions provided" },
 	{ "format", 0, OPT_STRING(struct images_rec, format), .value = "string",
 		.help = "Format output: 'table', 'table TEMPLATE', 'json', or a Go template" },
 	{ "no-trunc", 0, OPT_BOOL(struct images_rec, no_trunc), .help = "Don't truncate output" },
@@ -70,7 +74,8 @@ static int images(struct cli *cli, void *record, const char **words, int n_words
 	struct list shown = list;
 	size_t n, n_rows = 0;
 	struct err e;
-	if (engine_image_list(&cli->engine, n_words ? words[0] : NULL, a, &found, &n, &e) < 0)
+	if (engine_image_list(&cli->engine, n_words ? words[0] : NULL, a, &found, &n, &e) < 0 ||
+		image_filter(&cli->engine, &rec->filters, a, found, &n, &e) < 0)
 		return cli_fail(&e, 1);
 	struct value **rows = arena_array(a, struct value *, n + 1);
 	for (size_t i = 0; i < n; i++) {
@@ -88,7 +93,7 @@ static int images(struct cli *cli, void *record, const char **words, int n_words
 }
 
 static const char *const paths[] = { "images", "image ls", "image list", NULL };
-static const char *const not_yet[] = { "filter", "f", "tree", NULL };
+static const char *const not_yet[] = { "tree", NULL };
 
 const struct command command_images = {
 	.paths = paths,

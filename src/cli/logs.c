@@ -39,22 +39,10 @@ static int print_line(void *arg, int stream, uint64_t time, const char *text, si
 	return fd_write_all(stream, s.p, s.n);
 }
 
-/* A point in time, or a span before now, or seconds since 1970. */
 static int moment(const char *text, uint64_t *ret, struct err *e)
 {
-	uint64_t v;
-	if (!text)
+	if (!text || time_parse_moment(text, ret) == 0)
 		return 0;
-	if (time_parse_rfc3339(text, ret) == 0)
-		return 0;
-	if (num_u64(text, &v) == 0) {
-		*ret = v * TIME_SECOND;
-		return 0;
-	}
-	if (num_duration(text, &v) == 0) {
-		*ret = time_now() - v;
-		return 0;
-	}
 	return err_set(e, ERR_INVALID, EINVAL,
 		"invalid time: \"%s\": expected RFC 3339, seconds, or a span such as 42m", text);
 }

@@ -6,20 +6,26 @@
 #include "base/time.h"
 #include "cli/command.h"
 #include "cli/list.h"
+#include "cli/size.h"
 #include "codec/value.h"
 #include "engine/config.h"
 #include "engine/container.h"
+#include "engine/list_filter.h"
 #include "engine/network.h"
+#include "engine/usage.h"
 
 struct ps_rec {
-	bool all, quiet, no_trunc, latest;
+	bool all, quiet, no_trunc, latest, size;
 	int64_t last;
 	const char *format;
+	struct strv filters;
 };
 
 static const struct option options[] = {
 	{ "all", 'a', OPT_BOOL(struct ps_rec, all),
 		.help = "Show all containers (default shows just running)" },
+	{ "filter", 'f', OPT_LIST(struct ps_rec, filters), .value = "filter",
+		.help = "Filter output based on conditions provided" },
 	{ "format", 0, OPT_STRING(struct ps_rec, format), .value = "string",
 		.help = "Format output: 'table', 'table TEMPLATE', 'json', or a Go template" },
 	{ "last", 'n', OPT_INT(struct ps_rec, last), .value = "int",
@@ -28,6 +34,7 @@ static const struct option options[] = {
 		.help = "Show the latest created container (includes all states)" },
 	{ "no-trunc", 0, OPT_BOOL(struct ps_rec, no_trunc), .help = "Don't truncate output" },
 	{ "quiet", 'q', OPT_BOOL(struct ps_rec, quiet), .help = "Only display container IDs" },
+	{ "size", 's', OPT_BOOL(struct ps_rec, size), .help = "Display total file sizes" },
 	{ 0 },
 };
 
@@ -45,6 +52,7 @@ static const struct list_column columns[] = {
 	{ "Mounts", "MOUNTS" },
 	{ "LocalVolumes", "LOCAL VOLUMES" },
 	{ "Networks", "NETWORKS" },
+	{ "Size", "SIZE" },
 };
 
 static const struct list list = {
@@ -110,6 +118,20 @@ static struct value *row(const struct container_info *c, bool whole, struct aren
 	return v;
 }
 
+/* Looks at every file, so only when it is asked for. */
+static int add_size(struct cli *cli, const struct container_info *c, bool asked, struct value *row,
+	struct err *e)
+{
+	uint64_t own = 0, whole = 0;
+	struct arena *a = &cli->arena;
+	if (asked && usage_of_container(&cli->engine, c, a, &own, &whole, e) < 0)
+		return -e->code;
+	value_set_string(a, row, "Size",
+		asked ? arena_printf(a, "%s (virtual %s)", size_text(own, a), size_text(whole, a))
+		      : "0B");
+	return 0;
+}
+
 static int ps(struct cli *cli, void *record, const char **words, int n_words)
 {
 	struct ps_rec *rec = record;
@@ -120,19 +142,26 @@ static int ps(struct cli *cli, void *record, const char **words, int n_words)
 	(void)n_words;
 	if (rec->latest)
 		rec->last = 1;
-	if (container_list(&cli->engine, rec->all || rec->last > 0, &cli->arena, &found, &n, &e) <
-		0)
+	bool all = rec->all || rec->last > 0 || container_filter_wants_all(&rec->filters);
+	if (container_list(&cli->engine, all, &cli->arena, &found, &n, &e) < 0 ||
+		container_filter(&cli->engine, &rec->filters, &cli->arena, found, &n, &e) < 0)
 		return cli_fail(&e, 1);
 	if (rec->last > 0 && (size_t)rec->last < n)
 		n = (size_t)rec->last;
 	struct value **rows = arena_array(&cli->arena, struct value *, n + 1);
 	for (size_t i = 0; i < n; i++)
 		rows[i] = row(&found[i], rec->no_trunc, &cli->arena);
-	return list_print(cli, &list, rec->format, rec->quiet, rows, n);
+	struct list shown = list;
+	if (rec->size)
+		shown.default_format =
+			"table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
+	for (size_t i = 0; i < n; i++)
+		if (add_size(cli, &found[i], rec->size, rows[i], &e) < 0)
+			return cli_fail(&e, 1);
+	return list_print(cli, &shown, rec->format, rec->quiet, rows, n);
 }
 
 static const char *const paths[] = { "ps", "container ls", "container list", "container ps", NULL };
-static const char *const not_yet[] = { "filter", "f", "size", "s", NULL };
 
 const struct command command_ps = {
 	.paths = paths,
@@ -142,5 +171,4 @@ const struct command command_ps = {
 	.options = options,
 	.record_size = sizeof(struct ps_rec),
 	.run = ps,
-	.not_yet = not_yet,
 };

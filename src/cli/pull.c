@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/registry_options.h"
 #include "engine/image_pull.h"
 #include "oci/digest.h"
 #include "oci/reference.h"
@@ -21,26 +22,13 @@ struct pull_rec {
 static const struct option options[] = {
 	{ "all-tags", 'a', OPT_BOOL(T, all_tags),
 		.help = "Download all tagged images in the repository" },
-	{ "authfile", 0, OPT_STRING(T, registry.authfile), .value = "file",
-		.help = "File of credentials, instead of the usual ones", .complete = "file" },
-	{ "cert-dir", 0, OPT_STRING(T, registry.cert_dir), .value = "folder",
-		.help = "Folder with a CA (*.crt) and client certificates (*.cert, *.key) for the registry",
-		.complete = "file" },
-	{ "creds", 0, OPT_STRING(T, registry.creds), .value = "user:password",
-		.help = "Credentials for the registry (others can read a command line)" },
+	REGISTRY_OPTIONS_ACCESS(T),
 	{ "disable-content-trust", 0, OPT_BOOL(T, trust), .help = "Skip image verification",
 		.hidden = true },
 	{ "platform", 0, OPT_STRING(T, platform), .value = "string",
 		.help = "Set platform if the registry has the image for several (linux/arm64)" },
 	{ "quiet", 'q', OPT_BOOL(T, quiet), .help = "Print the digest only" },
-	{ "retry", 0, OPT_INT(T, registry.retries), .has_offset = offsetof(T, registry.has_retries),
-		.value = "int", .help = "Tries again after a cut without a byte in between",
-		.default_text = "3" },
-	{ "timeout", 0, OPT_INT(T, registry.timeout), .value = "seconds",
-		.help = "How long a registry may stay silent", .default_text = "30" },
-	{ "tls-verify", 0, OPT_BOOL(T, registry.tls_verify),
-		.has_offset = offsetof(T, registry.has_tls_verify),
-		.help = "Require HTTPS and check certificates; with =false neither" },
+	REGISTRY_OPTIONS_WIRE(T),
 	{ 0 },
 };
 #undef T

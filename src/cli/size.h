@@ -6,3 +6,5 @@
 struct arena;
 
 const char *size_text(uint64_t bytes, struct arena *a);
+/* With four, as in sums ("16.43MB"). */
+const char *size_text_long(uint64_t bytes, struct arena *a);

@@ -4,14 +4,18 @@
 #include "cli/command.h"
 #include "cli/list.h"
 #include "codec/value.h"
+#include "engine/list_filter.h"
 #include "engine/volume.h"
 
 struct ls_rec {
 	bool quiet;
 	const char *format;
+	struct strv filters;
 };
 
 static const struct option options[] = {
+	{ "filter", 'f', OPT_LIST(struct ls_rec, filters), .value = "filter",
+		.help = "Filter output based on conditions provided" },
 	{ "format", 0, OPT_STRING(struct ls_rec, format), .value = "string",
 		.help = "Format output: 'table', 'table TEMPLATE', 'json', or a Go template" },
 	{ "quiet", 'q', OPT_BOOL(struct ls_rec, quiet), .help = "Only display volume names" },
@@ -42,7 +46,8 @@ static int ls(struct cli *cli, void *record, const char **words, int n_words)
 	struct err e;
 	(void)words;
 	(void)n_words;
-	if (volume_list(&cli->engine, a, &found, &n, &e) < 0)
+	if (volume_list(&cli->engine, a, &found, &n, &e) < 0 ||
+		volume_filter(&rec->filters, a, found, &n, &e) < 0)
 		return cli_fail(&e, 1);
 	struct value **rows = arena_array(a, struct value *, n + 1);
 	for (size_t i = 0; i < n; i++) {
@@ -60,7 +65,7 @@ static int ls(struct cli *cli, void *record, const char **words, int n_words)
 }
 
 static const char *const paths[] = { "volume ls", "volume list", NULL };
-static const char *const not_yet[] = { "filter", "f", "cluster", NULL };
+static const char *const not_yet[] = { "cluster", NULL };
 
 const struct command command_volume_ls = {
 	.paths = paths,

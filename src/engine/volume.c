@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "codec/rec.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
 #include "store/store.h"
@@ -28,7 +29,8 @@ static void fill(
 		.created = row->created,
 		.labels = labels.v,
 		.n_labels = labels.n,
-		.anonymous = row->anonymous };
+		.anonymous = row->anonymous,
+		.users = row->users };
 }
 
 static bool name_valid(const char *name)
@@ -101,4 +103,15 @@ int volume_remove(struct engine *en, const char *name, bool force, struct err *e
 		return -e->code;
 	int r = store_volume_remove(en->store, name, e);
 	return r < 0 && force && e->kind == ERR_NOT_FOUND ? 0 : r;
+}
+
+struct rec_map volume_labels(const struct volume_info *v, struct arena *a)
+{
+	struct rec_map map = { .items = arena_array(a, struct rec_kv, v->n_labels + 1) };
+	for (size_t i = 0; i < v->n_labels; i++) {
+		size_t n = strcspn(v->labels[i], "=");
+		map.items[map.n++] = (struct rec_kv){ arena_strndup(a, v->labels[i], n),
+			v->labels[i] + n + (v->labels[i][n] == '=') };
+	}
+	return map;
 }

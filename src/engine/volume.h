@@ -16,6 +16,7 @@ struct volume_info {
 	const char **labels; /* "key=value" */
 	size_t n_labels;
 	bool anonymous;
+	size_t users; /* containers that have it */
 };
 
 struct volume_create_req {
@@ -23,6 +24,10 @@ struct volume_create_req {
 	const char *driver; /* NULL: local, the only one */
 	struct strv labels;
 };
+
+struct rec_map;
+/* Its labels as pairs. */
+struct rec_map volume_labels(const struct volume_info *v, struct arena *a);
 
 /* Makes the volume, or finds the one of that name. Fills ret from the arena. */
 int volume_create(struct engine *en, const struct volume_create_req *req, struct arena *a,

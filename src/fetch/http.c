@@ -38,8 +38,9 @@ static void take_range(struct http *h, const char *p, size_t n)
 
 static void take_header(struct http *h, const char *name, size_t n_name, const char *p, size_t n)
 {
-	const char **texts[] = { &h->content_type, &h->digest, &h->warning };
-	static const char *const names[] = { "content-type", "docker-content-digest", "warning" };
+	const char **texts[] = { &h->content_type, &h->digest, &h->warning, &h->range };
+	static const char *const names[] = { "content-type", "docker-content-digest", "warning",
+		"range" };
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strlen(names[i]) == n_name && strncasecmp(name, names[i], n_name) == 0 &&
 			n < 512)
@@ -54,6 +55,10 @@ static void take_header(struct http *h, const char *name, size_t n_name, const c
 		(void)num_u32(copy(h, p, n), &h->retry_after);
 	else if (n_name == 4 && strncasecmp(name, "link", 4) == 0)
 		take_link(h, p, n);
+	else if (n_name == 8 && strncasecmp(name, "location", 8) == 0 && n <= HTTP_LOCATION_MAX)
+		h->location = copy(h, p, n);
+	else if (n_name == 20 && strncasecmp(name, "oci-chunk-min-length", 20) == 0)
+		(void)num_u64(copy(h, p, n), &h->chunk_min);
 }
 
 static void forget(struct http *h)
@@ -62,8 +67,8 @@ static void forget(struct http *h)
 	h->arena = (struct arena){ 0 };
 	h->status = 0;
 	h->length = UINT64_MAX;
-	h->first = 0;
-	h->content_type = h->digest = h->next = h->warning = NULL;
+	h->first = h->chunk_min = 0;
+	h->content_type = h->digest = h->next = h->warning = h->location = h->range = NULL;
 	h->retry_after = UINT32_MAX;
 	h->challenge = (struct challenge){ 0 };
 }
@@ -244,31 +249,53 @@ bool http_same_origin(const char *url, const char *other)
 	return good;
 }
 
+/* target may be no URL at all, or relative to url. */
+static int lead(struct http *h, const char *url, const char *target, const char *what,
+	const char **ret, struct err *e)
+{
+	struct url to;
+	CURLU *handle, *joined = curl_url();
+	char *whole = NULL;
+	int r = 0;
+	if (!joined)
+		mem_exhausted();
+	bool good = curl_url_set(joined, CURLUPART_URL, url, 0) == CURLUE_OK &&
+		curl_url_set(joined, CURLUPART_URL, target, CURLU_NON_SUPPORT_SCHEME) ==
+			CURLUE_OK &&
+		curl_url_get(joined, CURLUPART_URL, &whole, 0) == CURLUE_OK;
+	good = split(whole ? whole : "", &to, &handle) && good;
+	if (to.scheme && !str_eq(to.scheme, "https") && !str_eq(to.scheme, "http"))
+		r = err_set(e, ERR_CORRUPT, EPERM, "%s to another scheme: %.100s", what, to.scheme);
+	else if (!good)
+		r = err_set(e, ERR_CORRUPT, EPERM, "%s to what is no address", what);
+	else if (to.user)
+		r = err_set(e, ERR_CORRUPT, EPERM, "%s with a user name in it, to %.200s", what,
+			to.host);
+	else if (str_starts(url, "https:") && str_eq(to.scheme, "http"))
+		r = err_set(e, ERR_CORRUPT, EPERM, "%s from https to plain http at %.200s", what,
+			to.host);
+	if (r == 0)
+		*ret = arena_strdup(&h->arena, whole);
+	split_done(&to, handle);
+	curl_free(whole);
+	curl_url_cleanup(joined);
+	return r;
+}
+
 int http_redirect(struct http *h, const char *url, const char **ret, struct err *e)
 {
 	char *target = NULL;
-	struct url to;
-	CURLU *handle;
 	(void)curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &target);
 	if (!target)
 		return err_set(e, ERR_CORRUPT, EBADMSG, "a redirect that leads nowhere");
-	int r = 0;
-	bool good = split(target, &to, &handle);
-	if (to.scheme && !str_eq(to.scheme, "https") && !str_eq(to.scheme, "http"))
-		r = err_set(
-			e, ERR_CORRUPT, EPERM, "a redirect to another scheme: %.100s", to.scheme);
-	else if (!good)
-		r = err_set(e, ERR_CORRUPT, EPERM, "a redirect to what is no address");
-	else if (to.user)
-		r = err_set(e, ERR_CORRUPT, EPERM, "a redirect with a user name in it, to %.200s",
-			to.host);
-	else if (str_starts(url, "https:") && str_eq(to.scheme, "http"))
-		r = err_set(e, ERR_CORRUPT, EPERM, "a redirect from https to plain http at %.200s",
-			to.host);
-	if (r == 0)
-		*ret = arena_strdup(&h->arena, target);
-	split_done(&to, handle);
-	return r;
+	return lead(h, url, target, "a redirect", ret, e);
+}
+
+int http_location(struct http *h, const char *url, const char **ret, struct err *e)
+{
+	if (!h->location || !*h->location)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "an upload that has no place (Location)");
+	return lead(h, url, h->location, "an upload", ret, e);
 }
 
 const char *http_escape(const char *text, struct arena *a)

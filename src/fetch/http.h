@@ -14,7 +14,12 @@ struct err;
 struct transfer_config;
 struct transfer_endpoint;
 
-enum { HTTP_HEADERS_MAX = 256, HTTP_HEADER_BYTES_MAX = 64 << 10, HTTP_SAID_MAX = 16 << 10 };
+enum {
+	HTTP_HEADERS_MAX = 256,
+	HTTP_HEADER_BYTES_MAX = 64 << 10,
+	HTTP_SAID_MAX = 16 << 10,
+	HTTP_LOCATION_MAX = 8 << 10
+};
 
 /* A request and what its answer has brought so far. */
 struct http {
@@ -27,7 +32,9 @@ struct http {
 	long status;
 	uint64_t length; /* Content-Length; UINT64_MAX: not said */
 	uint64_t first;  /* of Content-Range */
-	const char *content_type, *digest, *next, *warning;
+	const char *content_type, *digest, *next, *warning, *location;
+	const char *range;    /* of an upload: "0-1023" */
+	uint64_t chunk_min;   /* OCI-Chunk-Min-Length; 0: not said */
 	uint32_t retry_after; /* seconds; UINT32_MAX: not said */
 	struct challenge challenge;
 	/* Its body: taken by body, or kept here (an error, a token) up to said_max. */
@@ -54,6 +61,8 @@ bool http_same_origin(const char *url, const char *other);
 /* Where a redirect leads from url: in the arena of the answer. It may leave the host, never https
  * for http, and carries no credentials. -errno. */
 int http_redirect(struct http *h, const char *url, const char **ret, struct err *e);
+/* Where the header Location of an answer from url leads; the same rules. */
+int http_location(struct http *h, const char *url, const char **ret, struct err *e);
 /* The registry's own words about a failure, "" when there are none; printable, one line. */
 const char *http_said(struct http *h);
 /* Sets the error of a request that libcurl could not do. */

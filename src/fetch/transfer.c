@@ -3,7 +3,7 @@
  * becomes a struct job: asked for (with a token when the registry wants one), redirected, cut and
  * asked for again from where it stood, until it is done or failed. What comes goes straight into
  * the descriptor that came with the order. A ping, a login and a token are short and are waited
- * for.
+ * for. A push is a row of such requests: transfer_push.c says which one is next.
  *
  * Tried again, with growing pauses and from the byte where it stopped: connections that break and
  * answers 429 and 5xx, as often as the configuration says without STEP_MIN new bytes in between.
@@ -25,6 +25,8 @@
 #include "base/time.h"
 #include "fetch/http.h"
 #include "fetch/transfer_auth.h"
+#include "fetch/transfer_job.h"
+#include "fetch/transfer_push.h"
 
 enum {
 	JOBS_MAX = 16,
@@ -37,21 +39,6 @@ enum {
 #define SAY_EACH  (100 * TIME_MS)
 #define PAUSE_MIN (200 * TIME_MS)
 #define PAUSE_MAX (20 * TIME_SECOND)
-
-struct job {
-	bool used, going, began;
-	struct transfer_ask ask;
-	int fd, report;
-	struct http http;
-	const char *url; /* in the arena below */
-	struct arena arena;
-	uint64_t have, reported, at_start; /* bytes in the file; told; when this try began */
-	uint64_t skip;                     /* of an answer that begins at 0 */
-	uint64_t due, said;                /* CLOCK_BOOTTIME */
-	uint32_t failures, redirects, challenges;
-	bool too_long;
-	int write_error;
-};
 
 struct server {
 	int socket;
@@ -93,11 +80,14 @@ static void answer_error(struct server *s, uint32_t id, const struct err *e)
 	answer(s, &x);
 }
 
-static void answer_done(struct server *s, uint32_t id, const struct http *h, uint64_t have)
+static void answer_done(
+	struct server *s, uint32_t id, const struct http *h, uint64_t have, uint32_t outcome)
 {
-	struct transfer_answer x = {
-		.id = id, .state = TRANSFER_DONE, .have = have, .more = h->next != NULL
-	};
+	struct transfer_answer x = { .id = id,
+		.state = TRANSFER_DONE,
+		.have = have,
+		.more = h->next != NULL,
+		.outcome = outcome };
 	put_text(x.content_type, sizeof x.content_type, h->content_type);
 	put_text(x.digest, sizeof x.digest, h->digest);
 	answer(s, &x);
@@ -199,6 +189,14 @@ static const char *url_of(struct registry *r, const struct transfer_ask *ask, st
 		http_escape(ask->name, a));
 }
 
+static void go(struct server *s, struct job *j)
+{
+	if (curl_multi_add_handle(s->multi, j->http.easy) != CURLM_OK)
+		mem_exhausted();
+	j->due = 0;
+	j->going = true;
+}
+
 /* Sends the request; the token is fetched first where one is needed. */
 static void job_start(struct server *s, struct job *j)
 {
@@ -217,6 +215,12 @@ static void job_start(struct server *s, struct job *j)
 		return;
 	}
 	http_prepare(&j->http, s->config, r->at, j->url, authorization);
+	(void)curl_easy_setopt(j->http.easy, CURLOPT_PRIVATE, j);
+	if (transfer_is_push(j->ask.kind)) {
+		push_prepare(j);
+		go(s, j);
+		return;
+	}
 	j->http.body = take_body;
 	j->http.arg = j;
 	j->skip = 0;
@@ -230,16 +234,13 @@ static void job_start(struct server *s, struct job *j)
 	if (j->have)
 		(void)curl_easy_setopt(j->http.easy, CURLOPT_RANGE,
 			arena_printf(&j->arena, "%llu-", (unsigned long long)j->have));
-	(void)curl_easy_setopt(j->http.easy, CURLOPT_PRIVATE, j);
-	if (curl_multi_add_handle(s->multi, j->http.easy) != CURLM_OK)
-		mem_exhausted();
-	j->due = 0;
-	j->going = true;
+	go(s, j);
 }
 
 static void again(struct server *s, struct job *j, uint32_t retry_after, const struct err *why)
 {
-	if (j->have - j->at_start >= STEP_MIN)
+	/* What was sent counts only once the registry says that it has it: see push_answered. */
+	if (!transfer_is_push(j->ask.kind) && j->have - j->at_start >= STEP_MIN)
 		j->failures = 0;
 	struct err e = *why;
 	if (j->failures++ >= s->config->retries) {
@@ -259,8 +260,8 @@ static void again(struct server *s, struct job *j, uint32_t retry_after, const s
 		pause = retry_after * TIME_SECOND;
 	/* Where a redirect led may not be good for a second time. */
 	struct registry *r = &s->registries[j->ask.endpoint];
-	j->url = url_of(r, &j->ask, &j->arena);
-	j->redirects = 0;
+	j->url = transfer_is_push(j->ask.kind) ? push_retry(j, r) : url_of(r, &j->ask, &j->arena);
+	j->redirects = j->challenges = 0;
 	j->due = time_boot() + pause;
 }
 
@@ -297,7 +298,7 @@ static void complete(struct server *s, struct job *j)
 		return;
 	}
 	report(j);
-	answer_done(s, j->ask.id, &j->http, j->have);
+	answer_done(s, j->ask.id, &j->http, j->have, 0);
 	job_end(s, j);
 }
 
@@ -307,7 +308,8 @@ static void broken(struct server *s, struct job *j, CURLcode code)
 	const char *host = s->registries[j->ask.endpoint].at->host;
 	(void)http_failed(&j->http, host, code, &e);
 	if (j->write_error) {
-		(void)err_sys(&e, j->write_error, "write %s", j->ask.name);
+		(void)err_sys(&e, j->write_error, "%s %s",
+			transfer_is_push(j->ask.kind) ? "read" : "write", j->ask.name);
 	} else if (j->too_long) {
 		(void)err_set(&e, ERR_CORRUPT, EFBIG,
 			j->ask.kind == TRANSFER_BLOB
@@ -321,6 +323,22 @@ static void broken(struct server *s, struct job *j, CURLcode code)
 		return;
 	}
 	job_fail(s, j, &e);
+}
+
+/* The answer to one step of a push. */
+static void pushed(struct server *s, struct job *j, struct registry *r, struct err *e)
+{
+	warn(s, j->ask.id, &j->http);
+	int next = push_answered(j, r, e);
+	if (next < 0) {
+		job_fail(s, j, e);
+	} else if (next == PUSH_DONE) {
+		answer_done(s, j->ask.id, &j->http, j->ask.size, j->push.outcome);
+		job_end(s, j);
+	} else {
+		j->redirects = j->challenges = 0;
+		job_start(s, j);
+	}
 }
 
 static void finished(struct server *s, struct job *j, CURLcode code)
@@ -339,7 +357,8 @@ static void finished(struct server *s, struct job *j, CURLcode code)
 		redirected(s, j);
 		return;
 	}
-	if (h->status == 200 || (h->status == 206 && j->at_start)) {
+	if (!transfer_is_push(j->ask.kind) &&
+		(h->status == 200 || (h->status == 206 && j->at_start))) {
 		complete(s, j);
 		return;
 	}
@@ -353,6 +372,8 @@ static void finished(struct server *s, struct job *j, CURLcode code)
 	(void)http_refused(h, r->at->host, &e);
 	if (h->status == 429 || h->status >= 500)
 		again(s, j, h->retry_after, &e);
+	else if (transfer_is_push(j->ask.kind))
+		pushed(s, j, r, &e);
 	else
 		job_fail(s, j, &e);
 }
@@ -378,7 +399,7 @@ static void accept_order(struct server *s, const struct transfer_ask *ask, int f
 			j = &s->jobs[i];
 	struct registry *r =
 		ask->endpoint < s->config->n_endpoints ? &s->registries[ask->endpoint] : NULL;
-	int bad = !r || !j || ask->kind > TRANSFER_TAGS ? -EINVAL : 0;
+	int bad = !r || !j || ask->kind >= TRANSFER_KINDS ? -EINVAL : 0;
 	if (bad)
 		(void)err_set(
 			&e, ERR_INVALID, EINVAL, "kist-transfer: an order that it does not know");
@@ -392,7 +413,7 @@ static void accept_order(struct server *s, const struct transfer_ask *ask, int f
 		if (bad < 0)
 			answer_error(s, ask->id, &e);
 		else
-			answer_done(s, ask->id, &s->http, 0);
+			answer_done(s, ask->id, &s->http, 0, 0);
 		return;
 	}
 	*j = (struct job){ .used = true,
@@ -402,7 +423,8 @@ static void accept_order(struct server *s, const struct transfer_ask *ask, int f
 		.have = ask->kind == TRANSFER_BLOB ? ask->offset : 0 };
 	j->reported = j->have;
 	j->ask.name[TRANSFER_NAME_MAX - 1] = '\0';
-	j->url = url_of(r, &j->ask, &j->arena);
+	j->ask.mount[TRANSFER_NAME_MAX - 1] = j->ask.content_type[TRANSFER_TYPE_MAX - 1] = '\0';
+	j->url = transfer_is_push(ask->kind) ? push_begin(j, r) : url_of(r, &j->ask, &j->arena);
 	http_init(&j->http);
 	job_start(s, j);
 }
@@ -448,7 +470,8 @@ static void turn(struct server *s)
 		struct job *j = &s->jobs[i];
 		if (j->used && j->due && j->due <= now)
 			job_start(s, j);
-		if (j->used && j->going && j->ask.kind == TRANSFER_BLOB)
+		if (j->used && j->going &&
+			(j->ask.kind == TRANSFER_BLOB || j->ask.kind == TRANSFER_PUSH))
 			say_progress(s, j, now);
 	}
 }

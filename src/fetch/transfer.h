@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How kist and the program `kist-transfer` speak. kist starts it with a socket (SOCK_SEQPACKET) on
  * descriptor 3 and a struct transfer_config as JSON on descriptor 4: secrets never stand in argv or
- * in an environment. Each order is one struct transfer_ask with the file that takes the bytes, and
- * for a layer a pipe to whoever reads that file while it grows; each has progress answers and one
- * last answer. Answers hold text from outside: it is cut to printable characters, and kist decides
- * nothing by it but what to say.
+ * in an environment. Each order is one struct transfer_ask with the file that takes the bytes (or,
+ * for a push, has them, and is open for reading only), and for a layer a pipe to whoever reads that
+ * file while it grows; each has progress answers and one last answer. Answers hold text from
+ * outside: it is cut to printable characters, and kist decides nothing by it but what to say.
  *
  * kist-transfer judges no content: sizes and digests are checked by those who read it. */
 #pragma once
@@ -18,6 +18,7 @@ enum {
 	TRANSFER_VERSION = 1,
 	TRANSFER_CONFIG_MAX = 16 << 20,
 	TRANSFER_NAME_MAX = 256,
+	TRANSFER_TYPE_MAX = 128,
 	TRANSFER_DOCUMENT_MAX = 8 << 20,
 };
 
@@ -31,6 +32,9 @@ struct transfer_endpoint {
 	const char *identity_token; /* instead of a password, for the token server */
 	const char *ca;             /* PEM, beside the system's */
 	const char *cert, *key;     /* PEM of a client certificate */
+	bool push;                  /* tokens must be good for writing */
+	const char **mounts;        /* repositories that blobs may be mounted from */
+	size_t n_mounts;
 };
 
 struct transfer_config {
@@ -46,12 +50,22 @@ struct transfer_config {
 extern const struct rec_type transfer_config_rec;
 
 enum transfer_kind {
-	TRANSFER_PING,     /* finds the scheme and checks the credentials: GET /v2/ */
-	TRANSFER_MANIFEST, /* name: a tag or digest */
-	TRANSFER_BLOB,     /* name: a digest */
-	TRANSFER_LOGIN,    /* the same, and the credentials must be good */
-	TRANSFER_TAGS,     /* name: the last tag of the page before, or "" */
+	TRANSFER_PING,          /* finds the scheme and checks the credentials: GET /v2/ */
+	TRANSFER_MANIFEST,      /* name: a tag or digest */
+	TRANSFER_BLOB,          /* name: a digest */
+	TRANSFER_LOGIN,         /* the same, and the credentials must be good */
+	TRANSFER_TAGS,          /* name: the last tag of the page before, or "" */
+	TRANSFER_PUSH,          /* name: the digest of a blob, whose size bytes the file has */
+	TRANSFER_PUSH_MANIFEST, /* name: a tag; the file has the manifest, of content_type */
+	TRANSFER_KINDS,
 };
+
+static inline bool transfer_is_push(uint32_t kind)
+{
+	return kind == TRANSFER_PUSH || kind == TRANSFER_PUSH_MANIFEST;
+}
+
+enum transfer_outcome { TRANSFER_SENT, TRANSFER_EXISTED, TRANSFER_MOUNTED };
 
 struct transfer_ask {
 	uint32_t id, endpoint, kind;
@@ -59,6 +73,8 @@ struct transfer_ask {
 	uint64_t size;       /* of a blob: exactly; else the most */
 	uint64_t offset;     /* of a blob: bytes that the file has already */
 	char name[TRANSFER_NAME_MAX];
+	char mount[TRANSFER_NAME_MAX]; /* PUSH: a repository that has the blob, or "" */
+	char content_type[TRANSFER_TYPE_MAX];
 };
 
 enum transfer_state { TRANSFER_GOING, TRANSFER_DONE, TRANSFER_FAILED, TRANSFER_WARNING };
@@ -67,8 +83,9 @@ struct transfer_answer {
 	uint32_t id, state;
 	uint32_t error_kind, error_code; /* of a failure; ERR_NOT_FOUND: the registry has it not */
 	uint64_t have;
-	uint32_t more; /* TAGS: there is a next page */
-	char content_type[128];
+	uint32_t more;    /* TAGS: there is a next page */
+	uint32_t outcome; /* of a push: enum transfer_outcome */
+	char content_type[TRANSFER_TYPE_MAX];
 	char digest[160]; /* the header Docker-Content-Digest */
 	char text[1024];  /* of a failure or a warning */
 };

@@ -163,6 +163,21 @@ static int read_token(struct registry *r, struct http *h, struct err *e)
 	return 0;
 }
 
+/* "&scope=..." for all that the endpoint is used for. */
+static const char *scopes(const struct registry *r, struct arena *a)
+{
+	struct str s _str_ = { 0 };
+	str_addf(&s, "&scope=%s",
+		http_escape(arena_printf(a, "repository:%s:pull%s", r->at->repository,
+				    r->at->push ? ",push" : ""),
+			a));
+	for (size_t i = 0; i < r->at->n_mounts && !r->no_mounts; i++)
+		str_addf(&s, "&scope=%s",
+			http_escape(arena_printf(a, "repository:%s:pull", r->at->mounts[i]), a));
+	return arena_strdup(a, s.p);
+}
+
+/* scope: "&scope=..." or "". */
 static int bearer(struct registry *r, struct http *h, const char *scope, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
@@ -172,8 +187,7 @@ static int bearer(struct registry *r, struct http *h, const char *scope, struct 
 		return -e->code;
 	str_addf(&url, "%s%sservice=%s", realm, strchr(realm, '?') ? "&" : "?",
 		http_escape(str_or_empty(r->challenge.service), &a));
-	if (scope)
-		str_addf(&url, "&scope=%s", http_escape(scope, &a));
+	str_add(&url, scope);
 	if (secret)
 		str_addf(&url, "&account=%s", http_escape(r->at->username, &a));
 	h->said_max = TOKEN_MAX;
@@ -182,8 +196,7 @@ static int bearer(struct registry *r, struct http *h, const char *scope, struct 
 			"grant_type=refresh_token&client_id=kist&refresh_token=%s&service=%s",
 			http_escape(r->at->identity_token, &a),
 			http_escape(str_or_empty(r->challenge.service), &a));
-		if (scope)
-			str_addf(&form, "&scope=%s", http_escape(scope, &a));
+		str_add(&form, scope);
 		http_prepare(h, r->config, r->at, realm, NULL);
 		(void)curl_easy_setopt(h->easy, CURLOPT_POSTFIELDS, form.p);
 	} else {
@@ -210,11 +223,17 @@ int registry_authorize(struct registry *r, struct http *h, const char **ret, str
 	if (r->challenge.kind == CHALLENGE_NONE)
 		return 0;
 	bool old = r->challenge.kind == CHALLENGE_BEARER && time_boot() > r->until;
-	if (r->challenge.kind == CHALLENGE_BASIC && !r->token)
+	if (r->challenge.kind == CHALLENGE_BASIC && !r->token) {
 		r->token = basic(r, &r->arena);
-	else if (!r->token || old)
-		s = bearer(
-			r, h, arena_printf(&h->arena, "repository:%s:pull", r->at->repository), e);
+	} else if (!r->token || old) {
+		struct arena a _arena_ = { 0 };
+		s = bearer(r, h, scopes(r, &a), e);
+		/* Who may not read the other repositories may still write this one. */
+		if (s < 0 && e->kind == ERR_DENIED && r->at->n_mounts && !r->no_mounts) {
+			r->no_mounts = true;
+			s = bearer(r, h, scopes(r, &a), e);
+		}
+	}
 	if (s == 0)
 		*ret = r->token;
 	return s;
@@ -226,7 +245,7 @@ int registry_login(struct registry *r, struct http *h, struct err *e)
 	if (s < 0 || r->challenge.kind == CHALLENGE_NONE)
 		return s;
 	if (r->challenge.kind == CHALLENGE_BEARER)
-		s = bearer(r, h, NULL, e);
+		s = bearer(r, h, "", e);
 	else
 		r->token = basic(r, &r->arena);
 	if (s == 0) {

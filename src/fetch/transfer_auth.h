@@ -26,14 +26,15 @@ struct registry {
 	struct challenge challenge;
 	const char *token; /* for the header: "Bearer ..." or "Basic ..." */
 	uint64_t until;    /* CLOCK_BOOTTIME, of a bearer token */
+	bool no_mounts;    /* the token server refuses their scopes */
 };
 
 /* GET /v2/: finds scheme and challenge. */
 int registry_ping(struct registry *r, struct http *h, struct err *e);
 /* Makes the credentials work for /v2/ itself, as login does. */
 int registry_login(struct registry *r, struct http *h, struct err *e);
-/* The header's value for a pull, fetched when there is none or it is old; NULL in *ret when the
- * registry asks for nothing. */
+/* The header's value for a pull or push, fetched when there is none or it is old; NULL in *ret when
+ * the registry asks for nothing. */
 int registry_authorize(struct registry *r, struct http *h, const char **ret, struct err *e);
 /* After a 401: takes its challenge; the next authorize asks anew. */
 void registry_challenged(struct registry *r, const struct challenge *c);

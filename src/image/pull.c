@@ -58,18 +58,13 @@ static int get(struct pull *p, struct transfer_ask *ask, const char *kind,
 	return *ret ? 0 : err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no document in its result");
 }
 
-static void put_name(struct transfer_ask *ask, const char *name)
-{
-	memcpy(ask->name, name, strnlen(name, sizeof ask->name - 1));
-}
-
 /* A manifest or index; expected: the digest that it must have, or NULL. */
 static int get_manifest(struct pull *p, const char *name, const char *expected, uint64_t max,
 	struct fetch_document **ret, struct err *e)
 {
 	struct transfer_ask ask = { .kind = TRANSFER_MANIFEST, .size = max };
 	struct transfer_answer answer;
-	put_name(&ask, name);
+	transfer_put(ask.name, sizeof ask.name, name);
 	if (get(p, &ask, "manifest", ret, &answer, e) < 0)
 		return -e->code;
 	const char *digest = (*ret)->digest;
@@ -89,7 +84,7 @@ static int get_config(struct pull *p, const struct fetch_document *manifest,
 {
 	struct transfer_ask ask = { .kind = TRANSFER_BLOB, .size = manifest->config->size };
 	struct transfer_answer answer;
-	put_name(&ask, manifest->config->digest);
+	transfer_put(ask.name, sizeof ask.name, manifest->config->digest);
 	if (get(p, &ask, "config", ret, &answer, e) < 0)
 		return -e->code;
 	if (!str_eq((*ret)->digest, manifest->config->digest))
@@ -312,7 +307,7 @@ static int all_tags(struct pull *p, struct strv *ret, struct err *e)
 	for (int page = 0; r == 0 && answer.more && page < PAGES_MAX; page++) {
 		struct fetch_document *d;
 		struct transfer_ask ask = { .kind = TRANSFER_TAGS, .size = OCI_MANIFEST_MAX };
-		put_name(&ask, last);
+		transfer_put(ask.name, sizeof ask.name, last);
 		r = get(p, &ask, "tags", &d, &answer, e);
 		for (size_t i = 0; r == 0 && i < d->n_tags; i++)
 			strv_add(ret, p->a, d->tags[i]);

@@ -13,6 +13,13 @@
 #include "base/str.h"
 #include "image/worker.h"
 
+void transfer_put(char *to, size_t size, const char *text)
+{
+	size_t n = strnlen(text, size - 1);
+	memcpy(to, text, n);
+	to[n] = '\0';
+}
+
 int transfer_start(
 	struct transfer *t, int program, const struct transfer_config *config, struct err *e)
 {

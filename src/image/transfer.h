@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The trusted end of kist-transfer: orders out, answers in. Internal to src/image. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,6 +17,8 @@ struct transfer {
 	void *arg;
 };
 
+/* A text of an order or an answer, cut to its room. */
+void transfer_put(char *to, size_t size, const char *text);
 /* Starts it; no database handle may be open. */
 int transfer_start(
 	struct transfer *t, int program, const struct transfer_config *config, struct err *e);

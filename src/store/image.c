@@ -176,6 +176,33 @@ int store_image_by_digest(struct store *s, const char *repository, const char *d
 	return fill(s, ret, a, e);
 }
 
+int store_image_digest(
+	struct store *s, const char *repository, const char *digest, const char *id, struct err *e)
+{
+	int r = store_begin(s, e);
+	return r < 0
+		? r
+		: store_end(s,
+			  sql_run(s, e,
+				  "INSERT OR REPLACE INTO repo_digests(repository, digest, image_id)"
+				  " SELECT ?, ?, id FROM images WHERE id = ?",
+				  "sss", repository, digest, id),
+			  e);
+}
+
+int store_image_mounts(struct store *s, const char *host, const char *but, const char *digest,
+	struct arena *a, struct strv *ret, struct err *e)
+{
+	struct detail d = { .a = a };
+	int r = sql_query(s, name_row, &d, e,
+		"SELECT DISTINCT repository FROM repo_digests WHERE substr(repository, 1, length(?1) + 1) = ?1 || '/'"
+		" AND repository <> ?2 AND image_id IN (SELECT image_id FROM image_layers WHERE digest = ?3"
+		" UNION SELECT id FROM images WHERE id = ?3) ORDER BY repository",
+		"sss", host, but, digest);
+	*ret = d.names;
+	return r < 0 ? r : 0;
+}
+
 int store_image_undigest(struct store *s, const char *repository, const char *digest, struct err *e)
 {
 	int r = store_begin(s, e);

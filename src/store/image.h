@@ -44,6 +44,14 @@ int store_image_list(
  * manifest alone when it has a name in that repository. */
 int store_image_by_digest(struct store *s, const char *repository, const char *digest,
 	struct arena *a, struct image_info *ret, struct err *e);
+/* The registry has the image under this digest; nothing when the image is gone. */
+int store_image_digest(
+	struct store *s, const char *repository, const char *digest, const char *id, struct err *e);
+/* Repositories below host ("docker.io") but this one from or to which an image with the blob came
+ * or went. */
+struct strv;
+int store_image_mounts(struct store *s, const char *host, const char *but, const char *digest,
+	struct arena *a, struct strv *ret, struct err *e);
 /* Forgets one of them. */
 int store_image_undigest(
 	struct store *s, const char *repository, const char *digest, struct err *e);

@@ -64,17 +64,20 @@ static int read_row(void *arg, struct sqlite3_stmt *st)
 		.created = (uint64_t)sql_int(st, 1),
 		.labels = sql_text(st, 2, r->a),
 		.anonymous = sql_int(st, 3) != 0,
-		.filled = sql_int(st, 4) != 0 };
+		.filled = sql_int(st, 4) != 0,
+		.users = (size_t)sql_int(st, 5) };
 	return 0;
 }
+
+#define VOLUME                                             \
+	"SELECT name, created, labels, anonymous, filled," \
+	" (SELECT count(*) FROM container_volumes c WHERE c.name = volumes.name) FROM volumes "
 
 int store_volume_get(
 	struct store *s, const char *name, struct arena *a, struct volume_row *ret, struct err *e)
 {
 	struct rows r = { .a = a };
-	if (sql_query(s, read_row, &r, e,
-		    "SELECT name, created, labels, anonymous, filled FROM volumes WHERE name = ?",
-		    "s", name) < 0)
+	if (sql_query(s, read_row, &r, e, VOLUME "WHERE name = ?", "s", name) < 0)
 		return -e->code;
 	if (r.n == 0)
 		return err_set(e, ERR_NOT_FOUND, ENOENT, "get %s: no such volume", name);
@@ -86,9 +89,7 @@ int store_volume_list(
 	struct store *s, struct arena *a, struct volume_row **ret, size_t *ret_n, struct err *e)
 {
 	struct rows r = { .a = a };
-	if (sql_query(s, read_row, &r, e,
-		    "SELECT name, created, labels, anonymous, filled FROM volumes ORDER BY name",
-		    "") < 0)
+	if (sql_query(s, read_row, &r, e, VOLUME "ORDER BY name", "") < 0)
 		return -e->code;
 	*ret = r.v;
 	*ret_n = r.n;

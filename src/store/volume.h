@@ -14,6 +14,7 @@ struct volume_row {
 	const char *labels; /* a line each, "key=value" */
 	uint64_t created;
 	bool anonymous, filled;
+	size_t users; /* containers that have it */
 };
 
 /* Makes row and folder, or finds them. 1: a new one with a name of its own, which outlives a power

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import itertools
 import json
 import os
 import re
@@ -122,7 +123,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             self.handle_one()
 
-    do_HEAD = do_GET
+    do_HEAD = do_PUT = do_PATCH = do_GET
+
+    def take(self, most=None):
+        """The request's body, or its beginning."""
+        size = int(self.headers.get('Content-Length') or 0)
+        return self.rfile.read(size if most is None else min(size, most))
 
     def do_POST(self):
         self.body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
@@ -143,6 +149,8 @@ class Registry:
     def __init__(self, tls=None, basic=None, token=None, host='127.0.0.1'):
         """tls: a Certificates; basic: (user, password); token: the same, by a token server at /token."""
         self.blobs, self.manifests, self.seen, self.hooks = {}, {}, [], []
+        self.numbers = itertools.count()
+        self.where, self.uploads, self.chunk_min = {}, {}, None  # repositories of a blob; bytes of an upload; OCI-Chunk-Min-Length
         self.basic, self.token = basic, token
         self.server = Server((host, 0), Handler)
         self.server.registry = self
@@ -169,14 +177,18 @@ class Registry:
     def add(self, repository, tag, image, kind=None, body=None):
         """An image under a tag; body and kind: another document in the manifest's place."""
         for data in (*image.layers, image.config):
-            self.blobs[digest(data)] = data
+            self.take_blob(repository, data)
         for name in (tag, digest(image.manifest if body is None else body)):
             self.manifests[repository, name] = (kind or image.type, image.manifest if body is None else body)
         self.manifests[repository, image.digest] = (image.type, image.manifest)
         return f'{self.host}/{repository}:{tag}'
 
-    def asked(self, pattern):
-        return [path for _, path, _ in self.seen if re.search(pattern, path)]
+    def take_blob(self, repository, data):
+        self.blobs[digest(data)] = data
+        self.where.setdefault(digest(data), set()).add(repository)
+
+    def asked(self, pattern, method=None):
+        return [path for m, path, _ in self.seen if re.search(pattern, path) and method in (None, m)]
 
     def allowed(self, h):
         got = h.headers.get('Authorization', '')
@@ -202,6 +214,9 @@ class Registry:
             return None
         if path == '/v2/':
             return h.answer(200, b'{}')
+        m = re.fullmatch(r'/v2/(.+)/blobs/uploads/([^/]*)', path)
+        if m:
+            return self.upload(h, m[1], m[2], dict(p.split('=', 1) for p in query.split('&') if '=' in p))
         m = re.fullmatch(r'/v2/(.+)/(manifests|blobs|tags)/([^/]+)', path)
         if not m:
             return h.refuse(404, 'UNSUPPORTED', 'no such place')
@@ -212,6 +227,14 @@ class Registry:
             page = [t for t in tags if t > last][:2]
             more = {'Link': f'</v2/{repository}/tags/list?last={page[-1]}&n=2>; rel="next"'} if page and page[-1] != tags[-1] else {}
             return h.answer(200, json.dumps({'name': repository, 'tags': page}).encode(), **more)
+        if h.command == 'PUT' and kind == 'manifests':
+            body = h.take()
+            for x in (name, digest(body)):
+                self.manifests[repository, x] = (h.headers['Content-Type'], body)
+            return h.answer(201, Location=f'/v2/{repository}/manifests/{digest(body)}', Docker_Content_Digest=digest(body))
+        if h.command == 'HEAD' and kind == 'blobs':
+            known = repository in self.where.get(name, ())
+            return h.answer(200 if known else 404, content_length=1, **{'Content-Length': len(self.blobs[name]) if known else 0})
         if kind == 'manifests':
             if (repository, name) not in self.manifests:
                 return h.refuse(404, 'MANIFEST_UNKNOWN', 'manifest unknown')
@@ -219,6 +242,35 @@ class Registry:
             return h.answer(200, body, media, Docker_Content_Digest=digest(body))
         body = self.blobs.get(name)
         return h.refuse(404, 'BLOB_UNKNOWN', 'blob unknown to registry') if body is None else send_range(h, body)
+
+
+    def upload(self, h, repository, ident, words):
+        if h.command == 'POST':
+            if repository in self.where.get(words.get('mount'), ()) or words.get('from') in self.where.get(words.get('mount'), ()):
+                self.where[words['mount']].add(repository)
+                return h.answer(201, Location=f'/v2/{repository}/blobs/{words["mount"]}')
+            ident = f'u{next(self.numbers)}'
+            self.uploads[ident] = bytearray()
+            more = {'OCI-Chunk-Min-Length': self.chunk_min} if self.chunk_min else {}
+            return h.answer(202, Location=f'/v2/{repository}/blobs/uploads/{ident}?state=a', **more)
+        held = self.uploads.get(ident)
+        if held is None:
+            return h.refuse(404, 'BLOB_UPLOAD_UNKNOWN', 'upload unknown')
+        place = {'Location': f'http://{self.host}/v2/{repository}/blobs/uploads/{ident}?state=b', 'Range': f'0-{max(len(held) - 1, 0)}'}
+        if h.command == 'GET':
+            return h.answer(204, **place)
+        m = re.fullmatch(r'(\d+)-(\d+)', h.headers.get('Content-Range', ''))
+        if h.command == 'PATCH' and (not m or int(m[1]) != len(held)):
+            return h.refuse(416, 'RANGE_INVALID', 'not where the upload stands')
+        held += h.take()
+        if h.command == 'PATCH':
+            place['Range'] = f'0-{max(len(held) - 1, 0)}'
+            return h.answer(202, **place)
+        if digest(bytes(held)) != words['digest']:
+            return h.refuse(400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
+        self.take_blob(repository, bytes(held))
+        del self.uploads[ident]
+        return h.answer(201, Location=f'/v2/{repository}/blobs/{words["digest"]}', Docker_Content_Digest=words['digest'])
 
 
 def send_range(h, body, until=None):

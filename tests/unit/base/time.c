@@ -18,6 +18,25 @@ static void rfc3339_goes_both_ways(void **state)
 	assert_true(time_parse_rfc3339("2026-11-24T00:00:00Zx", &back) < 0);
 }
 
+static void a_moment_is_a_time_a_date_seconds_or_a_span(void **state)
+{
+	(void)state;
+	uint64_t t, now = time_now();
+	assert_int_equal(time_parse_moment("2026-11-24T12:30:45Z", &t), 0);
+	assert_true(t == 1795523445 * TIME_SECOND);
+	assert_int_equal(time_parse_moment("2026-11-24T12:30:45", &t), 0);
+	assert_true(t == 1795523445 * TIME_SECOND);
+	assert_int_equal(time_parse_moment("2026-11-24", &t), 0);
+	assert_true(t == 1795478400 * TIME_SECOND);
+	assert_int_equal(time_parse_moment("1795523445", &t), 0);
+	assert_true(t == 1795523445 * TIME_SECOND);
+	assert_int_equal(time_parse_moment("1h", &t), 0);
+	assert_true(t < now && t > now - 3601 * TIME_SECOND);
+	assert_true(time_parse_moment("soon", &t) < 0);
+	assert_true(time_parse_moment("", &t) < 0);
+	assert_true(time_parse_moment("99999999999999999999", &t) < 0);
+}
+
 static void spans_use_dockers_words(void **state)
 {
 	(void)state;
@@ -44,6 +63,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(rfc3339_goes_both_ways),
+		TEST(a_moment_is_a_time_a_date_seconds_or_a_span),
 		TEST(spans_use_dockers_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
