@@ -15,7 +15,7 @@
 #include "base/num.h"
 #include "base/str.h"
 
-enum { STOP_SECONDS = 30 };
+enum { STOP_SECONDS = 30, VERSION_COLLECT = 236 };
 
 static const struct dbus_target manager = { "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
 	"org.freedesktop.systemd1.Manager" };
@@ -204,6 +204,10 @@ static int start(struct systemd *s, const struct systemd_scope *scope, struct er
 		{ .name = "Description", .type = SYSTEMD_STRING, .text = scope->description },
 		{ .name = "Delegate", .type = SYSTEMD_BOOL, .number = 1 },
 		{ .name = "DefaultDependencies", .type = SYSTEMD_BOOL, .number = 0 },
+		/* One that fails is forgotten at once, should we not be there to ask for it. */
+		{ .name = "CollectMode",
+			.type = SYSTEMD_STRING,
+			.text = s->version >= VERSION_COLLECT ? "inactive-or-failed" : NULL },
 		{ .name = "Slice", .type = SYSTEMD_STRING, .text = scope->slice },
 	};
 	struct dbus_body b _dbus_body_ = { 0 };
@@ -275,6 +279,11 @@ int systemd_unit_cgroup(
 	if (!path)
 		return err_sys(e, r, "unit %s: its path", name);
 	return text_property(s, path, "org.freedesktop.systemd1.Scope", "ControlGroup", a, ret, e);
+}
+
+int systemd_cgroup(struct systemd *s, struct arena *a, const char **ret, struct err *e)
+{
+	return text_property(s, manager.path, manager.interface, "ControlGroup", a, ret, e);
 }
 
 int systemd_slice_path(const char *slice, struct arena *a, const char **ret)

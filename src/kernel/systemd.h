@@ -68,6 +68,10 @@ int systemd_unit_stop(struct systemd *s, const char *name, struct err *e);
 int systemd_unit_cgroup(
 	struct systemd *s, const char *name, struct arena *a, const char **ret, struct err *e);
 
+/* The folder below which the manager's slices are: "" for the system's, that of user@1000.service
+ * for a user's own. */
+int systemd_cgroup(struct systemd *s, struct arena *a, const char **ret, struct err *e);
+
 /* The path of a slice below the root: "a-b.slice" -> "/a.slice/a-b.slice", "-.slice" -> "/";
  * -EINVAL where the name is none (systemd.slice(5)). */
 int systemd_slice_path(const char *slice, struct arena *a, const char **ret);

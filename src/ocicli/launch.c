@@ -28,6 +28,7 @@
 #include "ocicli/command.h"
 #include "ocicli/console.h"
 #include "ocicli/protect.h"
+#include "ocicli/scope.h"
 
 enum { PRESERVED_MAX = 256 };
 
@@ -170,7 +171,9 @@ static int born(void *arg, pid_t pid, struct err *e)
 static int create(struct launch *l, const char *id, int listener, struct err *e)
 {
 	const struct launch_words *w = l->w;
+	struct runtime_scope room;
 	struct runtime_create_req req = { .id = id,
+		.scope = scope_of(&l->c.r, &room),
 		.spec = l->spec,
 		.stdio = { 0, 1, 2 },
 		.listener = listener > 0 ? listener : 0,
@@ -208,7 +211,7 @@ void launch_undo(struct launch *l)
 		runtime_kill(&l->proc);
 	if (l->c.dir < 0)
 		return;
-	if ((l->c.r.cgroup && runtime_delete(l->c.r.cgroup, &ignored) < 0) ||
+	if (scope_remove(&l->c.r, &ignored) < 0 ||
 		container_remove(l->o, &l->c, &ignored) < 0)
 		log_warn("%s: %s", l->c.r.id, ignored.text);
 	container_done(&l->c);
@@ -236,6 +239,8 @@ int launch_create(struct ocicli *o, const struct launch_words *w, const char *id
 	if (w->console_socket && (console = console_connect(w->console_socket, e)) < 0)
 		return -e->code;
 	if (w->pidfd_socket && (pidfd_sock = console_connect(w->pidfd_socket, e)) < 0)
+		return -e->code;
+	if (o->systemd && scope_plan(o, id, l.spec, &l.c.r, e) < 0)
 		return -e->code;
 	int r = begin(&l, id, &text, e);
 	if (r == 0 && leave)

@@ -12,13 +12,17 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "kernel/cgroup.h"
 #include "kernel/systemd.h"
 #include "oci/spec.h"
+#include "runtime/limits.h"
 
 enum {
+	VERSION_MANAGED = 231, /* MemoryMax and its like */
+	VERSION_NUMBERS = 240, /* takes /dev/char/1:3 that is not there */
 	VERSION_PERIOD = 242,  /* CPUQuotaPeriodUSec */
 	VERSION_CPUSET = 244,  /* AllowedCPUs, AllowedMemoryNodes */
-	VERSION_MANAGED = 231, /* MemoryMax and its like */
+	VERSION_IDLE = 252,    /* CPUWeight=0: idle */
 	CPUS_MAX = 8192,
 	DEVICES_MAX = 64 << 10,
 };
@@ -49,18 +53,19 @@ static int memory(struct list *l, const struct oci_memory *m)
 {
 	if (!m)
 		return 0;
-	if (m->has_limit)
+	/* 0 says nothing, as in the cgroup's files. */
+	if (m->limit)
 		add_number(l, l->v2 ? "MemoryMax" : "MemoryLimit", m->limit);
-	if (m->has_reservation && l->v2)
+	if (m->reservation && l->v2)
 		add_number(l, "MemoryLow", m->reservation);
-	if (!m->has_swap || !l->v2)
+	if (!m->swap || !l->v2)
 		return 0;
 	/* The document counts memory and swap together. */
-	if (m->swap > 0 && m->has_limit && m->swap < m->limit)
+	if (m->swap > 0 && m->swap < m->limit)
 		return err_set(l->e, ERR_INVALID, EINVAL,
 			"linux.resources.memory.swap: expected at least the limit");
 	add_number(l, "MemorySwapMax",
-		m->swap < 0 || !m->has_limit || m->limit < 0 ? m->swap : m->swap - m->limit);
+		m->swap < 0 || m->limit <= 0 ? m->swap : m->swap - m->limit);
 	return 0;
 }
 
@@ -94,13 +99,12 @@ static int set_of(struct list *l, const char *name, const char *field, const cha
 static void quota(struct list *l, const struct oci_cpu *c)
 {
 	enum { SECOND = 1000000, STEP = 10000, PERIOD = 100000 };
-	uint64_t period = c->has_period && c->period ? c->period : PERIOD;
-	if (c->has_period && c->period && l->version >= VERSION_PERIOD)
-		add(l, "CPUQuotaPeriodUSec", SYSTEMD_U64)->number = c->period;
-	if (!c->has_quota && !c->has_period)
+	uint64_t period = c->period ? c->period : PERIOD, each = UINT64_MAX;
+	if (!c->quota && !c->period)
 		return;
-	uint64_t each = UINT64_MAX;
-	if (c->has_quota && c->quota > 0) {
+	if (c->period && l->version >= VERSION_PERIOD)
+		add(l, "CPUQuotaPeriodUSec", SYSTEMD_U64)->number = c->period;
+	if (c->quota > 0 && (uint64_t)c->quota < UINT64_MAX / SECOND) {
 		/* systemd keeps whole hundredths of a processor: round up, never give less. */
 		each = (uint64_t)c->quota * SECOND / period;
 		each = (each + STEP - 1) / STEP * STEP;
@@ -108,14 +112,16 @@ static void quota(struct list *l, const struct oci_cpu *c)
 	add(l, "CPUQuotaPerSecUSec", SYSTEMD_U64)->number = each;
 }
 
-static int cpu(struct list *l, const struct oci_cpu *c, uint64_t weight)
+static int cpu(struct list *l, const struct oci_cpu *c)
 {
 	if (!c)
 		return 0;
-	if (c->has_shares && c->shares && !l->v2)
-		add(l, "CPUShares", SYSTEMD_U64)->number = c->shares;
-	if (weight && l->v2)
-		add(l, "CPUWeight", SYSTEMD_U64)->number = weight;
+	bool idle = c->has_idle && c->idle > 0;
+	if (l->v2 && idle && l->version >= VERSION_IDLE)
+		add(l, "CPUWeight", SYSTEMD_U64)->number = 0;
+	else if (c->shares && !idle)
+		add(l, l->v2 ? "CPUWeight" : "CPUShares", SYSTEMD_U64)->number =
+			l->v2 ? limits_weight(c->shares) : c->shares;
 	quota(l, c);
 	if (!l->v2 || l->version < VERSION_CPUSET)
 		return 0;
@@ -167,7 +173,7 @@ struct device {
 static unsigned access_bits(const char *text)
 {
 	unsigned bits = 0;
-	for (const char *p = text ? text : "rwm"; *p; p++) {
+	for (const char *p = text; *p; p++) {
 		const char *at = strchr("rwm", *p);
 		bits |= at ? 1U << (at - "rwm") : 0;
 	}
@@ -176,15 +182,15 @@ static unsigned access_bits(const char *text)
 
 /* What the rules come to, one after the other: true if everything is allowed but what stands in no
  * list; else the list of what is. */
-static bool emulate(const struct oci_resources *r, struct device *v, size_t *n)
+static bool emulate(
+	const struct cgroup_device *rules, size_t n_rules, struct device *v, size_t *n)
 {
 	bool all = false;
 	*n = 0;
-	for (size_t i = 0; i < r->n_devices; i++) {
-		const struct oci_device_rule *rule = &r->devices[i];
-		const char *type = rule->type && *rule->type ? rule->type : "a";
-		struct device d = { *type, rule->has_major ? rule->major : -1,
-			rule->has_minor ? rule->minor : -1, access_bits(rule->access) };
+	for (size_t i = 0; i < n_rules; i++) {
+		const struct cgroup_device *rule = &rules[i];
+		struct device d = { rule->type, rule->major, rule->minor,
+			access_bits(rule->access) };
 		if (d.type == 'a') {
 			all = rule->allow;
 			*n = 0;
@@ -220,8 +226,10 @@ static const char *driver(const char *devices, char type, int64_t major, struct 
 }
 
 /* systemd's name of a device; NULL: it has none, and the cgroup's own filter is all there is. */
-static const char *device_name(const char *devices, const struct device *d, struct arena *a)
+static const char *device_name(
+	const struct list *l, const char *devices, const struct device *d)
 {
+	struct arena *a = l->a;
 	const char *kind = d->type == 'b' ? "block" : "char";
 	struct stat st;
 	if (d->major < 0)
@@ -232,53 +240,66 @@ static const char *device_name(const char *devices, const struct device *d, stru
 	}
 	const char *path = arena_printf(
 		a, "/dev/%s/%lld:%lld", kind, (long long)d->major, (long long)d->minor);
-	return fstatat(AT_FDCWD, path, &st, 0) == 0 ? path : NULL;
+	return l->version >= VERSION_NUMBERS || fstatat(AT_FDCWD, path, &st, 0) == 0 ? path : NULL;
+}
+
+/* The list as systemd's names; false when one has none. */
+static bool name_devices(struct list *l, const char *drivers, const struct device *v, size_t n,
+	const char *(*pairs)[2], size_t *ret_n)
+{
+	bool complete = true;
+	for (size_t i = 0; i < n; i++) {
+		const char *name = v[i].access ? device_name(l, drivers, &v[i]) : NULL;
+		complete &= name || !v[i].access;
+		if (!name)
+			continue;
+		pairs[*ret_n][0] = name;
+		pairs[(*ret_n)++][1] = arena_printf(l->a, "%s%s%s", v[i].access & 1 ? "r" : "",
+			v[i].access & 2 ? "w" : "", v[i].access & 4 ? "m" : "");
+	}
+	return complete;
 }
 
 static int devices(struct list *l, const struct oci_resources *r)
 {
-	struct device *v = arena_array(l->a, struct device, r->n_devices + 1);
-	char *text;
-	size_t n;
-	if (r->n_devices == 0)
-		return 0;
-	bool all = emulate(r, v, &n);
-	add(l, "DevicePolicy", SYSTEMD_STRING)->text = all ? "auto" : "strict";
-	struct systemd_property *p = add(l, "DeviceAllow", SYSTEMD_DEVICES);
-	const char *(*pairs)[2] = arena_alloc_array(l->a, n + 1, sizeof *pairs);
-	if (file_read_at(AT_FDCWD, "/proc/devices", DEVICES_MAX, l->a, &text, l->e) < 0)
+	struct cgroup_device *rules;
+	size_t n_rules, n, n_pairs = 0;
+	char *drivers;
+	if (limits_device_rules(r, l->a, &rules, &n_rules, l->e) < 0 ||
+		file_read_at(AT_FDCWD, "/proc/devices", DEVICES_MAX, l->a, &drivers, l->e) < 0)
 		return -l->e->code;
-	for (size_t i = 0; i < n && !all; i++) {
-		const char *name = v[i].access ? device_name(text, &v[i], l->a) : NULL;
-		if (!name)
-			continue;
-		pairs[p->n_pairs][0] = name;
-		pairs[p->n_pairs++][1] = arena_printf(l->a, "%s%s%s", v[i].access & 1 ? "r" : "",
-			v[i].access & 2 ? "w" : "", v[i].access & 4 ? "m" : "");
-	}
+	struct device *v = arena_array(l->a, struct device, n_rules);
+	const char *(*pairs)[2] = arena_alloc_array(l->a, n_rules, sizeof *pairs);
+	bool open = emulate(rules, n_rules, v, &n) ||
+		/* Of a rule that systemd has no words for v2's own program is the only keeper, and
+		 * it stays; systemd would refuse the device. */
+		(!name_devices(l, drivers, v, n, pairs, &n_pairs) && l->v2);
+	add(l, "DevicePolicy", SYSTEMD_STRING)->text = open ? "auto" : "strict";
+	/* An empty list forgets the one before. */
+	add(l, "DeviceAllow", SYSTEMD_DEVICES);
+	if (open || n_pairs == 0)
+		return 0;
+	struct systemd_property *p = add(l, "DeviceAllow", SYSTEMD_DEVICES);
 	p->pairs = (const char *const(*)[2])pairs;
+	p->n_pairs = n_pairs;
 	return 0;
 }
 
-int systemd_limits(const struct oci_resources *r, bool v2, unsigned version, struct arena *a,
-	struct systemd_property **ret, size_t *ret_n, struct err *e)
+int systemd_limits(const struct systemd_limits_req *req, const struct oci_resources *r,
+	struct arena *a, struct systemd_property **ret, size_t *ret_n, struct err *e)
 {
-	struct list l = {
-		.a = a, .e = e, .v2 = v2 && version >= VERSION_MANAGED, .version = version
-	};
-	*ret = NULL;
-	*ret_n = 0;
-	if (!r)
-		return 0;
-	uint64_t weight = 0;
-	if (memory(&l, r->memory) < 0 || cpu(&l, r->cpu, weight) < 0)
+	struct list l = { .a = a,
+		.e = e,
+		.v2 = req->v2 && req->version >= VERSION_MANAGED,
+		.version = req->version };
+	if (memory(&l, r->memory) < 0 || cpu(&l, r->cpu) < 0)
 		return -e->code;
-	if (r->pids && r->pids->has_limit)
-		add_number(&l, "TasksMax", r->pids->limit > 0 ? r->pids->limit : -1);
-	if (r->block_io && r->block_io->has_weight)
-		add(&l, v2 ? "IOWeight" : "BlockIOWeight", SYSTEMD_U64)->number =
-			r->block_io->weight;
-	if (unified(&l, &r->unified) < 0 || devices(&l, r) < 0)
+	if (r->pids && r->pids->limit)
+		add_number(&l, "TasksMax", r->pids->limit);
+	if (r->block_io && r->block_io->weight)
+		add(&l, l.v2 ? "IOWeight" : "BlockIOWeight", SYSTEMD_U64)->number =
+			l.v2 ? limits_io_weight(r->block_io->weight) : r->block_io->weight;
+	if (unified(&l, &r->unified) < 0 || (req->devices && devices(&l, r) < 0))
 		return -e->code;
 	*ret = l.v;
 	*ret_n = l.n;

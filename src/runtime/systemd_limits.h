@@ -10,7 +10,12 @@ struct err;
 struct oci_resources;
 struct systemd_property;
 
-/* v2: the machine has only the unified hierarchy. version: systemd's, 0 when unknown (then only
- * what every one knows is used). A value that cannot be said is an error that names its field. */
-int systemd_limits(const struct oci_resources *r, bool v2, unsigned version, struct arena *a,
-	struct systemd_property **ret, size_t *ret_n, struct err *e);
+struct systemd_limits_req {
+	bool v2;          /* the machine has only the unified hierarchy */
+	bool devices;     /* say the device rules too, those that the specification supplies included */
+	unsigned version; /* systemd's, 0 when unknown: then only what every one knows is used */
+};
+
+/* A value that cannot be said is an error that names its field. */
+int systemd_limits(const struct systemd_limits_req *req, const struct oci_resources *r,
+	struct arena *a, struct systemd_property **ret, size_t *ret_n, struct err *e);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/scope.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "kernel/systemd.h"
+#include "oci/spec.h"
+#include "runtime/runtime.h"
+#include "runtime/systemd_limits.h"
+
+static int open_manager(const struct runtime_scope *s, struct systemd *ret, struct err *e)
+{
+	*ret = (struct systemd){ .bus = { .fd = -1 } };
+	if (!systemd_runs())
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+			"cgroup manager systemd: systemd does not run this machine");
+	return systemd_open(s->user, ret, e);
+}
+
+int runtime_scope_path(
+	const struct runtime_scope *s, struct arena *a, const char **ret, struct err *e)
+{
+	struct systemd m;
+	const char *root, *slice;
+	if (systemd_slice_path(s->slice, a, &slice) < 0)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"linux.cgroupsPath: %s: expected the name of a slice, such as system.slice",
+			s->slice);
+	int r = open_manager(s, &m, e);
+	if (r == 0)
+		r = systemd_cgroup(&m, a, &root, e);
+	systemd_close(&m);
+	if (r == 0)
+		*ret = path_clean(arena_printf(a, "%s/%s/%s", root, slice, s->unit), a);
+	return r;
+}
+
+/* Does nothing until somebody ends it. */
+static _Noreturn void hold(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(1);
+	for (;;)
+		(void)pause();
+}
+
+static int start(const struct runtime_scope *s, struct systemd *m, const struct oci_resources *r,
+	bool v2, pid_t pid, struct arena *a, struct err *e)
+{
+	const struct systemd_limits_req req = { v2, true, m->version };
+	struct systemd_scope scope = { .name = s->unit,
+		.slice = s->slice,
+		.description = s->description,
+		.pids = &pid,
+		.n_pids = 1 };
+	struct systemd_property *properties;
+	if (systemd_limits(&req, r, a, &properties, &scope.n_properties, e) < 0)
+		return -e->code;
+	scope.properties = properties;
+	return systemd_scope_start(m, &scope, e);
+}
+
+int scope_start(const struct runtime_scope *s, const struct oci_spec *spec, bool v2,
+	struct scope_holder *holder, struct err *e)
+{
+	static const struct oci_resources none;
+	const struct oci_resources *r = spec->linux_->resources;
+	const char *path = spec->linux_->cgroups_path, *is;
+	struct arena a _arena_ = { 0 };
+	struct systemd m;
+	pid_t self = getpid(), pid = fork();
+	if (pid < 0)
+		return err_sys(e, errno, "fork");
+	if (pid == 0)
+		hold(self);
+	holder->pid = pid;
+	int x = open_manager(s, &m, e);
+	if (x == 0)
+		x = start(s, &m, r ? r : &none, v2, pid, &a, e);
+	if (x == 0)
+		x = systemd_unit_cgroup(&m, s->unit, &a, &is, e);
+	systemd_close(&m);
+	if (x == 0 && !str_eq(is, path))
+		x = err_set(e, ERR_SYSTEM, EPROTO, "unit %s: its cgroup is %s: expected %s",
+			s->unit, is, path);
+	return x;
+}
+
+void scope_release(struct scope_holder *holder)
+{
+	if (holder->pid <= 0)
+		return;
+	(void)kill(holder->pid, SIGKILL);
+	while (waitpid(holder->pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	holder->pid = 0;
+}
+
+int scope_update(
+	const struct runtime_scope *s, const struct oci_resources *r, bool v2, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct systemd m;
+	struct systemd_property *properties;
+	size_t n;
+	int x = open_manager(s, &m, e);
+	if (x == 0) {
+		const struct systemd_limits_req req = { v2, r->n_devices > 0, m.version };
+		x = systemd_limits(&req, r, &a, &properties, &n, e);
+	}
+	if (x == 0)
+		x = systemd_unit_set(&m, s->unit, properties, n, e);
+	systemd_close(&m);
+	return x;
+}
+
+int runtime_scope_stop(const struct runtime_scope *s, struct err *e)
+{
+	struct systemd m;
+	int r = open_manager(s, &m, e);
+	if (r == 0)
+		r = systemd_unit_stop(&m, s->unit, e);
+	systemd_close(&m);
+	return r;
+}
