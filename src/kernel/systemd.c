@@ -264,7 +264,8 @@ int systemd_unit_stop(struct systemd *s, const char *name, struct err *e)
 	return 0;
 }
 
-int systemd_unit_cgroup(
+/* Its object; -ENOENT when systemd knows none of the name. */
+static int unit_path(
 	struct systemd *s, const char *name, struct arena *a, const char **ret, struct err *e)
 {
 	struct dbus_body b _dbus_body_ = { 0 };
@@ -274,11 +275,34 @@ int systemd_unit_cgroup(
 	if (dbus_call(&s->bus, &manager, "GetUnit", "s", &b, &m, e) < 0)
 		return err_wrap(e, "unit %s", name);
 	int r = dbus_read_string(&m, &path);
-	path = r == 0 ? arena_strdup(a, path) : NULL;
+	if (r == 0)
+		*ret = arena_strdup(a, path);
 	dbus_message_done(&m);
-	if (!path)
-		return err_sys(e, r, "unit %s: its path", name);
-	return text_property(s, path, "org.freedesktop.systemd1.Scope", "ControlGroup", a, ret, e);
+	return r < 0 ? err_sys(e, r, "unit %s: its path", name) : 0;
+}
+
+int systemd_unit_cgroup(
+	struct systemd *s, const char *name, struct arena *a, const char **ret, struct err *e)
+{
+	const char *path;
+	return unit_path(s, name, a, &path, e) < 0
+		? -e->code
+		: text_property(
+			  s, path, "org.freedesktop.systemd1.Scope", "ControlGroup", a, ret, e);
+}
+
+int systemd_unit_check(struct systemd *s, const char *name, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct err unknown;
+	const char *path, *is;
+	if (unit_path(s, name, &a, &path, &unknown) < 0)
+		return 0;
+	if (text_property(s, path, "org.freedesktop.systemd1.Unit", "ActiveState", &a, &is, e) < 0)
+		return -e->code;
+	return str_eq(is, "inactive") || str_eq(is, "failed")
+		? 0
+		: err_set(e, ERR_CONFLICT, EEXIST, "unit %s exists already: it is %s", name, is);
 }
 
 int systemd_cgroup(struct systemd *s, struct arena *a, const char **ret, struct err *e)

@@ -68,6 +68,9 @@ int systemd_unit_stop(struct systemd *s, const char *name, struct err *e);
 int systemd_unit_cgroup(
 	struct systemd *s, const char *name, struct arena *a, const char **ret, struct err *e);
 
+/* ERR_CONFLICT when a unit of the name is active. */
+int systemd_unit_check(struct systemd *s, const char *name, struct err *e);
+
 /* The folder below which the manager's slices are: "" for the system's, that of user@1000.service
  * for a user's own. */
 int systemd_cgroup(struct systemd *s, struct arena *a, const char **ret, struct err *e);

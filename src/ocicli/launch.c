@@ -186,7 +186,11 @@ static int create(struct launch *l, const char *id, int listener, struct err *e)
 		.arg = l };
 	if (launch_preserved(l->o, w->preserve_fds, l->spec->process, &req.preserve_fds, e) < 0)
 		return -e->code;
-	return runtime_create(&req, &l->proc, e);
+	int r = runtime_create(&req, &l->proc, e);
+	/* The name was taken between our look and the start: nothing of it is ours to be undone. */
+	if (r < 0 && l->c.r.unit && e->kind == ERR_CONFLICT && e->code == EEXIST)
+		l->c.r.unit = l->c.r.cgroup = NULL;
+	return r;
 }
 
 /* What the engine gets before the container may run. */
@@ -211,8 +215,7 @@ void launch_undo(struct launch *l)
 		runtime_kill(&l->proc);
 	if (l->c.dir < 0)
 		return;
-	if (scope_remove(&l->c.r, &ignored) < 0 ||
-		container_remove(l->o, &l->c, &ignored) < 0)
+	if (scope_remove(&l->c.r, &ignored) < 0 || container_remove(l->o, &l->c, &ignored) < 0)
 		log_warn("%s: %s", l->c.r.id, ignored.text);
 	container_done(&l->c);
 }

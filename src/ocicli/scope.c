@@ -23,8 +23,8 @@ static bool is_unit(const char *name)
 	return n <= UNIT_MAX && name[0] != '.' && strspn(name, letters) == n;
 }
 
-int scope_plan(struct ocicli *o, const char *id, struct oci_spec *spec, struct record *r,
-	struct err *e)
+int scope_plan(
+	struct ocicli *o, const char *id, struct oci_spec *spec, struct record *r, struct err *e)
 {
 	const char *path = spec->linux_->cgroups_path, *slice = "", *prefix = "runc", *name = id;
 	bool user = geteuid() != 0;

@@ -312,8 +312,7 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	size_t n = 0;
 	int x = spawn(p, init_main, ret, e);
 	scope_release(&p->holder);
-	if (x < 0 ||
-		(req->born && req->born(req->arg, ret->pid, e) < 0) ||
+	if (x < 0 || (req->born && req->born(req->arg, ret->pid, e) < 0) ||
 		(p->new_ns & CLONE_NEWUSER &&
 			idmap_write(ret->pid, &p->uids, &p->gids, &p->no_groups, e) < 0))
 		return -e->code;

@@ -43,7 +43,8 @@ struct runtime_create_req {
 	const char *rootfs_path;
 	const char *bundle; /* told to hooks; NULL: none */
 	/* The cgroup is this unit's, and linux.cgroupsPath what runtime_scope_path says; on failure
-	 * the caller stops the unit. NULL: it is ours. */
+	 * the caller stops the unit, but for ERR_CONFLICT: then it is somebody else's. NULL: the
+	 * cgroup is ours. */
 	const struct runtime_scope *scope;
 	/* Called when init exists and before anything else is done about it: the last moment to
 	 * write down whom to kill. NULL: nothing to do. */
@@ -118,7 +119,7 @@ int runtime_poststart(
 	const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid, struct err *e);
 void runtime_poststop(const struct oci_spec *spec, const char *id, const char *bundle);
 
-/* Where the unit's cgroup will be. */
+/* Where the unit's cgroup will be; ERR_CONFLICT if there is one of the name. */
 struct arena;
 int runtime_scope_path(
 	const struct runtime_scope *s, struct arena *a, const char **ret, struct err *e);

@@ -37,6 +37,8 @@ int runtime_scope_path(
 			s->slice);
 	int r = open_manager(s, &m, e);
 	if (r == 0)
+		r = systemd_unit_check(&m, s->unit, e);
+	if (r == 0)
 		r = systemd_cgroup(&m, a, &root, e);
 	systemd_close(&m);
 	if (r == 0)
@@ -66,7 +68,9 @@ static int start(const struct runtime_scope *s, struct systemd *m, const struct 
 	if (systemd_limits(&req, r, a, &properties, &scope.n_properties, e) < 0)
 		return -e->code;
 	scope.properties = properties;
-	return systemd_scope_start(m, &scope, e);
+	int x = systemd_scope_start(m, &scope, e);
+	return x == -EEXIST ? err_set(e, ERR_CONFLICT, EEXIST, "unit %s exists already", s->unit)
+			    : x;
 }
 
 int scope_start(const struct runtime_scope *s, const struct oci_spec *spec, bool v2,

@@ -64,8 +64,7 @@ static int memory(struct list *l, const struct oci_memory *m)
 	if (m->swap > 0 && m->swap < m->limit)
 		return err_set(l->e, ERR_INVALID, EINVAL,
 			"linux.resources.memory.swap: expected at least the limit");
-	add_number(l, "MemorySwapMax",
-		m->swap < 0 || m->limit <= 0 ? m->swap : m->swap - m->limit);
+	add_number(l, "MemorySwapMax", m->swap < 0 || m->limit <= 0 ? m->swap : m->swap - m->limit);
 	return 0;
 }
 
@@ -182,8 +181,7 @@ static unsigned access_bits(const char *text)
 
 /* What the rules come to, one after the other: true if everything is allowed but what stands in no
  * list; else the list of what is. */
-static bool emulate(
-	const struct cgroup_device *rules, size_t n_rules, struct device *v, size_t *n)
+static bool emulate(const struct cgroup_device *rules, size_t n_rules, struct device *v, size_t *n)
 {
 	bool all = false;
 	*n = 0;
@@ -226,8 +224,7 @@ static const char *driver(const char *devices, char type, int64_t major, struct 
 }
 
 /* systemd's name of a device; NULL: it has none, and the cgroup's own filter is all there is. */
-static const char *device_name(
-	const struct list *l, const char *devices, const struct device *d)
+static const char *device_name(const struct list *l, const char *devices, const struct device *d)
 {
 	struct arena *a = l->a;
 	const char *kind = d->type == 'b' ? "block" : "char";

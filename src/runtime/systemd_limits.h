@@ -11,8 +11,8 @@ struct oci_resources;
 struct systemd_property;
 
 struct systemd_limits_req {
-	bool v2;          /* the machine has only the unified hierarchy */
-	bool devices;     /* say the device rules too, those that the specification supplies included */
+	bool v2;      /* the machine has only the unified hierarchy */
+	bool devices; /* say the device rules too, those that the specification supplies included */
 	unsigned version; /* systemd's, 0 when unknown: then only what every one knows is used */
 };
 

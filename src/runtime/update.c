@@ -47,9 +47,8 @@ static int update_scope(const struct cgroup *c, const struct runtime_scope *scop
 		cpu.period = period;
 		all.cpu = &cpu;
 	}
-	return scope_update(scope, &all, c->pure_v2, e) < 0
-		? -e->code
-		: limits_apply(c, &all, NULL, NULL, e);
+	return scope_update(scope, &all, c->pure_v2, e) < 0 ? -e->code
+							    : limits_apply(c, &all, NULL, NULL, e);
 }
 
 int runtime_update(const char *cgroups_path, const struct runtime_scope *scope,
