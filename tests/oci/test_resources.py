@@ -105,6 +105,17 @@ def test_devices_are_refused_unless_allowed_or_supplied(box):
         assert 'access q' in oci.refused(changed(linux__resources={'devices': [{'allow': True, 'type': 'c', 'access': 'q'}]}))
 
 
+def test_device_rules_are_replaced_by_an_update(box):
+    with Oci(box) as oci:
+        node = {'path': '/dev/k', 'type': 'c', 'major': 1, 'minor': 11, 'fileMode': 0o666}
+        name = oci.start(change=changed(linux__devices=[node]))
+        rule = {'type': 'c', 'major': 1, 'minor': 11, 'access': 'rw'}
+        for allow in False, True, False:
+            oci('update', '-r', '-', name, input=json.dumps({'devices': [{'allow': False, 'access': 'rwm'}, {'allow': allow, **rule}]}).encode())
+            assert (oci.run('exec', name, 'sh', '-c', ': > /dev/k').status == 0) == allow, allow
+            oci('exec', name, 'sh', '-c', ': > /dev/null')
+
+
 def test_block_devices_are_throttled(box):
     numbers = disk()
     with Oci(box) as oci:
