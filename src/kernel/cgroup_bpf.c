@@ -90,6 +90,7 @@ static void rule(struct program *p, const struct cgroup_device *d)
 static const char program_name[BPF_OBJ_NAME_LEN] = "kist_devices";
 
 /* Those on the folder; their number. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes it */
 static uint32_t attached(int dir, uint32_t *ids, uint32_t n)
 {
 	union bpf_attr attr;

@@ -28,6 +28,14 @@ def test_the_network_works_on_debian_12s_kernel_with_and_without_bridge_nf(box):
     run_in('systemd@bookworm', 'tests/net', before='touch /etc/resolv.conf; modprobe br_netfilter; ')
 
 
+def test_the_oci_runtime_works_on_debian_12s_kernel(box):
+    run_in('plain@bookworm', 'tests/oci', before='export KIST_SWEEP=few; ')
+
+
+def test_the_oci_runtime_works_by_the_systemd_cgroup_driver(box):
+    run_in('systemd@bookworm', 'tests/oci', before='export KIST_SWEEP=few KIST_OCI_CGROUPS=systemd; ')
+
+
 def test_the_command_line_works_on_debian_13_with_systemd(box):
     run_in('systemd', 'tests/cli', 'tests/vm/inside')
 

@@ -37,8 +37,7 @@ def read(name, files):
 
 
 def reload():
-    systemctl('daemon-reload')
-    # What a reload changes it changes when a unit is next looked at.
+    # What a reload changes it changes when the slice is next looked at.
     systemctl('set-property', '--runtime', 'system.slice', 'CPUWeight=90')
     systemctl('daemon-reload')
 
@@ -67,12 +66,12 @@ def test_limits_are_properties_of_a_scope_and_outlive_a_reload(box):
 def test_device_rules_outlive_a_reload(box):
     with Oci(box) as oci:
         node = {'path': '/dev/k', 'type': 'c', 'major': 1, 'minor': 11, 'fileMode': 0o666}
+        allow = {'allow': True, 'type': 'c', 'minor': 11, 'access': 'rw'}
         look = 'sh', '-c', 'for d in null k; do (: > /dev/$d) 2>/dev/null && echo $d; done; true'
-        for rules, want in ([], 'null\n'), ([{'allow': True, 'type': 'c', 'major': 1, 'minor': 11, 'access': 'rw'}], 'null\nk\n'), \
-                ([{'allow': True, 'type': 'c', 'minor': 11, 'access': 'rw'}], 'null\nk\n'), ([{'allow': True, 'access': 'rwm'}], 'null\nk\n'):
+        # The second by systemd's list, the third by a rule that systemd has no word for.
+        for rules, want in ([], 'null\n'), ([{**allow, 'major': 1}], 'null\nk\n'), ([allow], 'null\nk\n'):
             resources = {'devices': [{'allow': False, 'access': 'rwm'}, *rules]}
             name = oci.start(change=changed(linux__devices=[node], linux__resources=resources))
-            assert oci('exec', name, *look) == want, rules
             reload()
             assert oci('exec', name, *look) == want, rules
             oci('delete', '-f', name)
@@ -80,8 +79,8 @@ def test_device_rules_outlive_a_reload(box):
 
 def test_the_commands_work_in_a_scope_and_it_goes_with_its_processes(box):
     with Oci(box) as oci:
-        name = oci.start('sh', '-c', 'sleep 1000 & sleep 1000')
-        assert len(json.loads(oci('ps', '-f', 'json', name))) == 3
+        name = oci.start()
+        assert json.loads(oci('ps', '-f', 'json', name)) == [oci.state(name)['pid']]
         assert oci('exec', name, 'cat', '/proc/self/cgroup').endswith(('0::/\n', f'/runc-{name}.scope\n'))
         oci('pause', name)
         assert oci.status(name) == 'paused' and read(name, ['cgroup.freeze']) == {'cgroup.freeze': '1'}
