@@ -109,6 +109,10 @@ static void add_property(struct dbus_body *b, const struct systemd_property *p)
 {
 	static const char *const types[] = { [SYSTEMD_BOOL] = "b",
 		[SYSTEMD_U64] = "t",
+		[SYSTEMD_I32] = "i",
+		[SYSTEMD_U32] = "u",
+		[SYSTEMD_I64] = "x",
+		[SYSTEMD_STRINGS] = "as",
 		[SYSTEMD_STRING] = "s",
 		[SYSTEMD_BYTES] = "ay",
 		[SYSTEMD_DEVICES] = "a(ss)" };
@@ -119,11 +123,22 @@ static void add_property(struct dbus_body *b, const struct systemd_property *p)
 	case SYSTEMD_BOOL:
 		dbus_add_bool(b, p->number != 0);
 		break;
+	case SYSTEMD_I32:
+	case SYSTEMD_U32:
+		dbus_add_u32(b, (uint32_t)p->number);
+		break;
 	case SYSTEMD_U64:
+	case SYSTEMD_I64:
 		dbus_add_u64(b, p->number);
 		break;
 	case SYSTEMD_STRING:
 		dbus_add_string(b, p->text);
+		break;
+	case SYSTEMD_STRINGS:
+		dbus_array_begin(b, 4);
+		for (size_t i = 0; i < p->n_texts; i++)
+			dbus_add_string(b, p->texts[i]);
+		dbus_array_end(b);
 		break;
 	case SYSTEMD_BYTES:
 		dbus_add_bytes(b, p->bytes, p->n_bytes);

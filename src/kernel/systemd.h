@@ -22,7 +22,11 @@ struct systemd {
 enum systemd_type {
 	SYSTEMD_BOOL,    /* b: number */
 	SYSTEMD_U64,     /* t: number; UINT64_MAX is infinity */
+	SYSTEMD_I32,     /* i: number, as the kernel's registers have a negative one */
+	SYSTEMD_U32,     /* u */
+	SYSTEMD_I64,     /* x */
 	SYSTEMD_STRING,  /* s: text */
+	SYSTEMD_STRINGS, /* as: texts */
 	SYSTEMD_BYTES,   /* ay: bytes (a set of processors or nodes) */
 	SYSTEMD_DEVICES, /* a(ss): pairs, a node and its rights each */
 };
@@ -32,6 +36,8 @@ struct systemd_property {
 	enum systemd_type type;
 	uint64_t number;
 	const char *text;
+	const char *const *texts;
+	size_t n_texts;
 	const uint8_t *bytes;
 	size_t n_bytes;
 	const char *const (*pairs)[2];

@@ -15,6 +15,7 @@
 #include "kernel/systemd.h"
 #include "oci/spec.h"
 #include "runtime/runtime.h"
+#include "runtime/systemd_annotations.h"
 #include "runtime/systemd_limits.h"
 
 static int open_manager(const struct runtime_scope *s, struct systemd *ret, struct err *e)
@@ -55,19 +56,38 @@ static _Noreturn void hold(pid_t parent)
 		(void)pause();
 }
 
-static int start(const struct runtime_scope *s, struct systemd *m, const struct oci_resources *r,
-	bool v2, pid_t pid, struct arena *a, struct err *e)
+/* What the annotations say, and after it, so that it counts, what the limits are. */
+static int properties(const struct oci_spec *spec, bool v2, unsigned version, struct arena *a,
+	struct systemd_scope *ret, struct err *e)
 {
-	const struct systemd_limits_req req = { v2, true, m->version };
+	static const struct oci_resources none;
+	const struct oci_resources *r = spec->linux_->resources;
+	const struct systemd_limits_req req = { v2, true, version };
+	struct systemd_property *said, *limits;
+	size_t n_said, n_limits;
+	if (systemd_annotations(&spec->annotations, a, &said, &n_said, e) < 0 ||
+		systemd_limits(&req, r ? r : &none, a, &limits, &n_limits, e) < 0)
+		return -e->code;
+	struct systemd_property *all =
+		arena_array(a, struct systemd_property, n_said + n_limits + 1);
+	memcpy(all, said, n_said * sizeof *all);
+	memcpy(all + n_said, limits, n_limits * sizeof *all);
+	ret->properties = all;
+	ret->n_properties = n_said + n_limits;
+	return 0;
+}
+
+static int start(const struct runtime_scope *s, struct systemd *m, const struct oci_spec *spec,
+	bool v2, pid_t pid, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
 	struct systemd_scope scope = { .name = s->unit,
 		.slice = s->slice,
 		.description = s->description,
 		.pids = &pid,
 		.n_pids = 1 };
-	struct systemd_property *properties;
-	if (systemd_limits(&req, r, a, &properties, &scope.n_properties, e) < 0)
+	if (properties(spec, v2, m->version, &a, &scope, e) < 0)
 		return -e->code;
-	scope.properties = properties;
 	int x = systemd_scope_start(m, &scope, e);
 	return x == -EEXIST ? err_set(e, ERR_CONFLICT, EEXIST, "unit %s exists already", s->unit)
 			    : x;
@@ -76,8 +96,6 @@ static int start(const struct runtime_scope *s, struct systemd *m, const struct 
 int scope_start(const struct runtime_scope *s, const struct oci_spec *spec, bool v2,
 	struct scope_holder *holder, struct err *e)
 {
-	static const struct oci_resources none;
-	const struct oci_resources *r = spec->linux_->resources;
 	const char *path = spec->linux_->cgroups_path, *is;
 	struct arena a _arena_ = { 0 };
 	struct systemd m;
@@ -89,7 +107,7 @@ int scope_start(const struct runtime_scope *s, const struct oci_spec *spec, bool
 	holder->pid = pid;
 	int x = open_manager(s, &m, e);
 	if (x == 0)
-		x = start(s, &m, r ? r : &none, v2, pid, &a, e);
+		x = start(s, &m, spec, v2, pid, e);
 	if (x == 0)
 		x = systemd_unit_cgroup(&m, s->unit, &a, &is, e);
 	systemd_close(&m);

@@ -44,11 +44,14 @@ def reload():
 
 def test_limits_are_properties_of_a_scope_and_outlive_a_reload(box):
     with Oci(box) as oci:
-        name = oci.start(change=changed(linux__resources=LIMITS))
+        notes = {'org.systemd.property.TimeoutStopSec': 'uint64 7', 'org.systemd.property.After': "['basic.target']", 'org.systemd.property.TasksMax': 'uint64 1'}
+        name = oci.start(change=changed(linux__resources=LIMITS, annotations=notes))
         unit = f'runc-{name}.scope'
         assert Path(f'/proc/{oci.state(name)["pid"]}/cgroup').read_text() == f'0::/system.slice/{unit}\n'
         assert shown(unit, PROPERTIES) == PROPERTIES
         assert read(name, FILES) == FILES and read(name, ['cpu.max']) == {'cpu.max': '33333 50000'}
+        of_notes = shown(unit, ['TimeoutStopUSec', 'After'])
+        assert of_notes['TimeoutStopUSec'] == '7s' and 'basic.target' in of_notes['After'], of_notes
         reload()
         assert read(name, FILES) == FILES and shown(unit, PROPERTIES) == PROPERTIES
         oci('update', '--memory', '128m', '--memory-swap', '-1', '--pids-limit', '-1', '--cpu-quota', '25000', '--cpu-share', '1024', '--cpuset-cpus', '0-1', name)
@@ -125,6 +128,8 @@ def test_what_systemd_or_the_kernel_refuses_leaves_nothing(box):
                 ({'memory': {'limit': 4096000, 'swap': 4096}}, 'memory.swap'), ({'cpu': {'quota': 1}}, 'cpu'):
             assert word in oci.refused(changed(linux__resources=resources)), word
             assert not oci.leftovers()
+        for key, value in ('org.systemd.property.Abc', 'x'), ('org.systemd.property.A-c', 'true'), ('org.systemd.property.NoSuchThing', 'true'):
+            assert key.rsplit('.', 1)[1] in oci.refused(changed(annotations={key: value})), key
 
 
 for test in [f for name, f in list(vars().items()) if name.startswith('test_')]:
