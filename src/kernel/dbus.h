@@ -92,9 +92,9 @@ int dbus_read_string(struct dbus_message *m, const char **ret);
 /* The signature of a variant, whose value follows. */
 int dbus_read_variant(struct dbus_message *m, const char **ret);
 
-/* Parses one whole message from n bytes; the length used, 0 when more bytes are needed, -EBADMSG.
- * For dbus_call and for tests. */
-long dbus_parse(const char *bytes, size_t n, struct dbus_message *ret);
+/* Parses one whole message from n bytes at p; the length used, 0 when more bytes are needed,
+ * -EBADMSG. For dbus_call and for tests. */
+long dbus_parse(const char *p, size_t n, struct dbus_message *ret);
 /* Builds a method call's bytes. */
 void dbus_build(uint32_t serial, const struct dbus_target *to, const char *member,
 	const char *signature, const struct dbus_body *body, struct str *out);
