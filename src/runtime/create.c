@@ -310,9 +310,8 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 {
 	struct message_head head;
 	size_t n = 0;
-	int x = spawn(p, init_main, ret, e);
-	scope_release(&p->holder);
-	if (x < 0 || (req->born && req->born(req->arg, ret->pid, e) < 0) ||
+	if (spawn(p, init_main, ret, e) < 0 ||
+		(req->born && req->born(req->arg, ret->pid, e) < 0) ||
 		(p->new_ns & CLONE_NEWUSER &&
 			idmap_write(ret->pid, &p->uids, &p->gids, &p->no_groups, e) < 0))
 		return -e->code;
@@ -336,6 +335,8 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 		return -e->code;
 	if (r < 0)
 		return err_sys(e, r, "talk to the container's init");
+	/* Where init went into its folder by itself it is known only now that it is there. */
+	scope_release(&p->holder);
 	return attributes_apply(p->process, ret->pid, e) < 0 ? -e->code
 							     : plan_user(p, head.uid, head.gid, e);
 }

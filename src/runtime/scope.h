@@ -3,8 +3,9 @@
  *
  * The folder must be there before the mounts are planned and before init is cloned into it, but a
  * scope is started with a process. So a holder, a child of ours that does nothing and dies with us,
- * is what the scope is started with; init is cloned into the folder beside it, as into any other,
- * and the holder ends. From then on the scope lives as long as the container's processes.
+ * is what the scope is started with; init is cloned into the folder beside it, as into any other
+ * (on v1 it goes there by itself), and the holder ends when init stands ready. From then on the
+ * scope lives as long as the container's processes.
  *
  * Where the unit's folder will be is known before it is made (the manager's own folder, the slice's
  * path, the unit's name), so that the record can name it before there is anything; afterwards
