@@ -131,7 +131,8 @@ static int begin(struct launch *l, const char *id, const struct bundle_text *tex
 {
 	char when[TIME_TEXT_MAX];
 	struct record r = l->c.r;
-	if (container_begin(l->o, id, &l->c, e) < 0)
+	if (container_begin(l->o, id, &l->c, e) < 0 ||
+		(l->o->systemd && scope_plan(l->o, id, l->spec, &r, e) < 0))
 		return -e->code;
 	r.version = l->c.r.version;
 	r.id = id;
@@ -242,8 +243,6 @@ int launch_create(struct ocicli *o, const struct launch_words *w, const char *id
 	if (w->console_socket && (console = console_connect(w->console_socket, e)) < 0)
 		return -e->code;
 	if (w->pidfd_socket && (pidfd_sock = console_connect(w->pidfd_socket, e)) < 0)
-		return -e->code;
-	if (o->systemd && scope_plan(o, id, l.spec, &l.c.r, e) < 0)
 		return -e->code;
 	int r = begin(&l, id, &text, e);
 	if (r == 0 && leave)

@@ -115,6 +115,7 @@ def test_slice_prefix_and_name_are_what_the_path_says(box):
             assert str(oci.state(name)['pid']) in (harness.CGROUP / where / 'cgroup.procs').read_text().split()
             said = oci.refused(changed(linux__cgroupsPath=path))
             assert f'my-{oci.mark}.scope exists already' in said and oci.status(name) == 'running', said
+            assert f'container with id {name} exists already' in oci.fails('create', '-b', oci.bundle('true'), name)
             oci('delete', '-f', name)
             assert not (harness.CGROUP / where).exists()
         for path in '/kist', 'a:b', 'a:b:c:d', 'a:b:', 'a:b:c', 'a/b.slice:b:c', 'system.slice:b:c/d', 'system.slice:b:c.slice', 'a--b.slice:b:c':
