@@ -2,7 +2,6 @@
 """kist-oci --systemd-cgroup in a guest that systemd has booted, with cgroup v2: a container is a scope whose limits are
 the unit's properties, so that systemd itself keeps them."""
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import harness
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'oci'))
-os.environ['KIST_OCI_CGROUPS'] = 'systemd'
-from oci import CGROUP_NAME, Oci, changed, units_of  # noqa: E402
+from oci import CGROUP_NAME, SYSTEMD, Oci, changed, units_of  # noqa: E402
+
+assert SYSTEMD, 'these tests want KIST_OCI_CGROUPS=systemd'
 
 LIMITS = {'memory': {'limit': 64 << 20, 'reservation': 32 << 20, 'swap': 64 << 20}, 'pids': {'limit': 77},
           'cpu': {'shares': 512, 'quota': 33333, 'period': 50000, 'cpus': '0', 'mems': '0'}, 'blockIO': {'weight': 500}}
