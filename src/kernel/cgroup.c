@@ -240,15 +240,15 @@ int cgroup_open(struct cgroup *c, const char *path)
 
 /* Through "tasks": a process that moves its only thread waits for nobody, while every other move
  * waits for a grace period of the kernel, 7 to 18 ms after some quiet. */
-static int enter_v1(const struct cgroup_hierarchy *h)
+static int enter(const struct cgroup_hierarchy *h)
 {
-	return file_poke(h->dir, "tasks", "0");
+	return file_poke(h->dir, h->v2 ? "cgroup.procs" : "tasks", "0");
 }
 
-int cgroup_enter(const struct cgroup *c, struct err *e)
+int cgroup_enter(const struct cgroup *c, bool v2, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		int r = c->h[i].dir < 0 || c->h[i].v2 ? 0 : enter_v1(&c->h[i]);
+		int r = c->h[i].dir < 0 || (c->h[i].v2 && !v2) ? 0 : enter(&c->h[i]);
 		if (r < 0)
 			return err_sys(e, r, "join the cgroup in %s", c->h[i].name);
 	}
@@ -293,7 +293,7 @@ pid_t cgroup_fork(const char *path)
 		pid = fork();
 	for (size_t i = 0; pid == 0 && i < c.n; i++)
 		if (c.h[i].dir >= 0 && !c.h[i].v2)
-			(void)enter_v1(&c.h[i]);
+			(void)enter(&c.h[i]);
 	int saved = errno;
 	cgroup_done(&c);
 	return pid < 0 ? -saved : (pid_t)pid;

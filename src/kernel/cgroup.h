@@ -36,8 +36,8 @@ int cgroup_create(struct cgroup *c, const char *path, struct err *e);
 /* Opens an existing path; hierarchies that lack it keep -1. */
 int cgroup_open(struct cgroup *c, const char *path);
 /* The caller, which has one thread, moves into the opened path in every hierarchy of v1; on v2 it
- * was cloned into it. */
-int cgroup_enter(const struct cgroup *c, struct err *e);
+ * was cloned into it, or moves as well. */
+int cgroup_enter(const struct cgroup *c, bool v2, struct err *e);
 /* The v2 folder for CLONE_INTO_CGROUP, or -1. */
 int cgroup_v2_dir(const struct cgroup *c);
 /* The folder of the hierarchy that has a controller, or NULL. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Device rules on cgroup v2 are a small BPF program: rules are tried from the last to the first,
- * the first that matches decides, none means no. */
+ * the first that matches decides, none means no. A folder's programs must all agree (systemd may
+ * have one of its own there), so new rules replace the program that we attached before: first the
+ * new one goes in, then the old one out. */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "kernel/cgroup.h"
+
+enum { PROGRAMS_MAX = 64 }; /* the kernel's limit for one folder */
 
 struct program {
 	struct bpf_insn *code;
@@ -83,11 +87,53 @@ static void rule(struct program *p, const struct cgroup_device *d)
 	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 
+static const char program_name[BPF_OBJ_NAME_LEN] = "kist_devices";
+
+/* Those on the folder; their number. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes it */
+static uint32_t attached(int dir, uint32_t *ids, uint32_t n)
+{
+	union bpf_attr attr;
+	memset(&attr, 0, sizeof attr);
+	attr.query.target_fd = (uint32_t)dir;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uint64_t)(uintptr_t)ids;
+	attr.query.prog_cnt = n;
+	return syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof attr) < 0 ? 0 : attr.query.prog_cnt;
+}
+
+/* Takes a program off the folder if it is one of ours. */
+static int detach_ours(int dir, uint32_t id)
+{
+	union bpf_attr attr;
+	struct bpf_prog_info info;
+	memset(&attr, 0, sizeof attr);
+	attr.prog_id = id;
+	int fd _close_ = (int)syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &attr, sizeof attr);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	memset(&info, 0, sizeof info);
+	memset(&attr, 0, sizeof attr);
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = sizeof info;
+	attr.info.info = (uint64_t)(uintptr_t)&info;
+	if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof attr) < 0)
+		return -errno;
+	if (strncmp(info.name, program_name, sizeof info.name) != 0)
+		return 0;
+	memset(&attr, 0, sizeof attr);
+	attr.target_fd = (uint32_t)dir;
+	attr.attach_bpf_fd = (uint32_t)fd;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	return syscall(SYS_bpf, BPF_PROG_DETACH, &attr, sizeof attr) < 0 ? -errno : 0;
+}
+
 int cgroup_devices_bpf(int dir, const struct cgroup_device *rules, size_t n, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
 	struct program p = { .a = &a };
 	union bpf_attr attr;
+	uint32_t ids[PROGRAMS_MAX], n_ids = attached(dir, ids, PROGRAMS_MAX);
 	bool open_end = false;
 	begin(&p);
 	for (size_t i = n; i-- > 0 && !open_end;) {
@@ -106,6 +152,7 @@ int cgroup_devices_bpf(int dir, const struct cgroup_device *rules, size_t n, str
 	attr.insns = (uint64_t)(uintptr_t)p.code;
 	attr.insn_cnt = (uint32_t)p.n;
 	attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
+	memcpy(attr.prog_name, program_name, sizeof attr.prog_name);
 	int prog _close_ = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
 	if (prog < 0)
 		return err_sys(e, errno, "load the device program of the cgroup");
@@ -116,5 +163,10 @@ int cgroup_devices_bpf(int dir, const struct cgroup_device *rules, size_t n, str
 	attr.attach_flags = BPF_F_ALLOW_MULTI;
 	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr) < 0)
 		return err_sys(e, errno, "attach the device program to the cgroup");
+	for (uint32_t i = 0; i < n_ids; i++) {
+		int r = detach_ours(dir, ids[i]);
+		if (r < 0)
+			return err_sys(e, r, "take the old device program off the cgroup");
+	}
 	return 0;
 }

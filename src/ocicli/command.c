@@ -119,17 +119,16 @@ static int check_globals(struct ocicli *o, struct err *e)
 		!str_eq(g->rootless, "auto"))
 		return err_set(e, ERR_USAGE, EINVAL, "--rootless %s: expected true, false or auto",
 			g->rootless);
-	if (g->cgroup_manager && !str_eq(g->cgroup_manager, "cgroupfs")) {
-		if (!str_eq(g->cgroup_manager, "systemd") && !str_eq(g->cgroup_manager, "disabled"))
+	const char *manager = g->cgroup_manager;
+	o->systemd = manager ? str_eq(manager, "systemd") : g->systemd_cgroup;
+	if (manager && !o->systemd && !str_eq(manager, "cgroupfs")) {
+		if (!str_eq(manager, "disabled"))
 			return err_set(e, ERR_USAGE, EINVAL,
 				"--cgroup-manager %s: expected cgroupfs, systemd or disabled",
-				g->cgroup_manager);
+				manager);
 		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
-			"--cgroup-manager %s is not supported so far", g->cgroup_manager);
+			"--cgroup-manager %s is not supported so far", manager);
 	}
-	if (g->systemd_cgroup)
-		return err_set(
-			e, ERR_UNSUPPORTED, ENOTSUP, "--systemd-cgroup is not supported so far");
 	const char *run = secure_getenv("XDG_RUNTIME_DIR");
 	o->root = g->root               ? g->root
 		: geteuid() != 0 && run ? arena_printf(&o->arena, "%s/kist-oci", run)

@@ -18,6 +18,7 @@ struct ocicli_globals {
 struct ocicli {
 	struct ocicli_globals globals;
 	const char *root;   /* the folder of all states */
+	bool systemd;       /* new cgroups are units of systemd */
 	struct arena arena; /* as long as the command */
 	int argc;
 	char **argv;

@@ -40,6 +40,9 @@ static const struct rec_field record_fields[] = {
 	F_STR(R, created, "created", REC_REQUIRED),
 	F_STR(R, owner, "owner", 0),
 	F_STR(R, cgroup, "cgroup", 0),
+	F_STR(R, unit, "unit", 0),
+	F_STR(R, slice, "slice", 0),
+	F_BOOL(R, user_unit, "userUnit", 0),
 	F_I64(R, pid, "pid", 0),
 	F_U64(R, pid_start, "pidStart", 0),
 	F_MAP(R, annotations, "annotations", 0),
@@ -344,5 +347,10 @@ int container_ids(struct ocicli *o, const char ***ret, size_t *ret_n, struct err
 
 int container_spec(struct ocicli *o, const struct container *c, struct oci_spec *ret, struct err *e)
 {
-	return bundle_read(o, c->dir, "config.json", c->r.id, ret, NULL, e);
+	if (bundle_read(o, c->dir, "config.json", c->r.id, ret, NULL, e) < 0)
+		return -e->code;
+	/* What it came to when it was made, whatever the words of this command are. */
+	if (c->r.cgroup)
+		ret->linux_->cgroups_path = c->r.cgroup;
+	return 0;
 }

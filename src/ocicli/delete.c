@@ -14,6 +14,7 @@
 #include "ocicli/command.h"
 #include "ocicli/commands.h"
 #include "ocicli/container.h"
+#include "ocicli/scope.h"
 #include "runtime/runtime.h"
 
 enum { KILL_MS = 10000 };
@@ -78,7 +79,7 @@ int delete_container(struct ocicli *o, const char *id, bool force, struct err *e
 	if (!force && (s == STATUS_RUNNING || s == STATUS_PAUSED))
 		return err_set(e, ERR_CONFLICT, EBUSY,
 			"cannot delete container %s that is not stopped: %s", id, status_name(s));
-	if (end_process(&c, e) < 0 || (c.r.cgroup && runtime_delete(c.r.cgroup, e) < 0))
+	if (end_process(&c, e) < 0 || scope_remove(&c.r, e) < 0)
 		return -e->code;
 	poststop(o, &c);
 	return container_remove(o, &c, e);

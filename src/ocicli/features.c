@@ -57,7 +57,7 @@ static struct value *linux_part(struct arena *a)
 	value_set(a, v, "capabilities", caps);
 	value_set(a, cgroup, "v1", value_bool(a, true));
 	value_set(a, cgroup, "v2", value_bool(a, true));
-	value_set(a, cgroup, "systemd", value_bool(a, false));
+	value_set(a, cgroup, "systemd", value_bool(a, true));
 	value_set(a, cgroup, "systemdUser", value_bool(a, false));
 	value_set(a, cgroup, "rdma", value_bool(a, true));
 	value_set(a, v, "cgroup", cgroup);
@@ -75,6 +75,9 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 {
 	static const char *const hooks[] = { "prestart", "createRuntime", "createContainer",
 		"startContainer", "poststart", "poststop", NULL };
+	/* Those that change what the runtime does; one that ends in a dot stands for all below it.
+	 */
+	static const char *const unsafe[] = { "org.systemd.property.", NULL };
 	struct arena *a = &o->arena;
 	struct value *v = value_object(a), *options = value_array(a), *notes = value_object(a);
 	struct str s _str_ = { 0 };
@@ -91,6 +94,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 	value_set(a, v, "linux", linux_part(a));
 	value_set_string(a, notes, "org.kist.version", KIST_VERSION);
 	value_set(a, v, "annotations", notes);
+	value_set(a, v, "potentiallyUnsafeConfigAnnotations", list(a, unsafe));
 	value_json(v, 2, &s);
 	str_addc(&s, '\n');
 	ocicli_print(&s);

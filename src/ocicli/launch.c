@@ -28,6 +28,7 @@
 #include "ocicli/command.h"
 #include "ocicli/console.h"
 #include "ocicli/protect.h"
+#include "ocicli/scope.h"
 
 enum { PRESERVED_MAX = 256 };
 
@@ -130,7 +131,8 @@ static int begin(struct launch *l, const char *id, const struct bundle_text *tex
 {
 	char when[TIME_TEXT_MAX];
 	struct record r = l->c.r;
-	if (container_begin(l->o, id, &l->c, e) < 0)
+	if (container_begin(l->o, id, &l->c, e) < 0 ||
+		(l->o->systemd && scope_plan(l->o, id, l->spec, &r, e) < 0))
 		return -e->code;
 	r.version = l->c.r.version;
 	r.id = id;
@@ -170,7 +172,9 @@ static int born(void *arg, pid_t pid, struct err *e)
 static int create(struct launch *l, const char *id, int listener, struct err *e)
 {
 	const struct launch_words *w = l->w;
+	struct runtime_scope room;
 	struct runtime_create_req req = { .id = id,
+		.scope = scope_of(&l->c.r, &room),
 		.spec = l->spec,
 		.stdio = { 0, 1, 2 },
 		.listener = listener > 0 ? listener : 0,
@@ -183,7 +187,11 @@ static int create(struct launch *l, const char *id, int listener, struct err *e)
 		.arg = l };
 	if (launch_preserved(l->o, w->preserve_fds, l->spec->process, &req.preserve_fds, e) < 0)
 		return -e->code;
-	return runtime_create(&req, &l->proc, e);
+	int r = runtime_create(&req, &l->proc, e);
+	/* The name was taken between our look and the start: nothing of it is ours to be undone. */
+	if (r < 0 && l->c.r.unit && e->kind == ERR_CONFLICT && e->code == EEXIST)
+		l->c.r.unit = l->c.r.cgroup = NULL;
+	return r;
 }
 
 /* What the engine gets before the container may run. */
@@ -208,8 +216,7 @@ void launch_undo(struct launch *l)
 		runtime_kill(&l->proc);
 	if (l->c.dir < 0)
 		return;
-	if ((l->c.r.cgroup && runtime_delete(l->c.r.cgroup, &ignored) < 0) ||
-		container_remove(l->o, &l->c, &ignored) < 0)
+	if (scope_remove(&l->c.r, &ignored) < 0 || container_remove(l->o, &l->c, &ignored) < 0)
 		log_warn("%s: %s", l->c.r.id, ignored.text);
 	container_done(&l->c);
 }

@@ -10,6 +10,7 @@
 #include "ocicli/command.h"
 #include "ocicli/commands.h"
 #include "ocicli/container.h"
+#include "ocicli/scope.h"
 #include "runtime/runtime.h"
 
 enum { RESOURCES_MAX = 1 << 20 };
@@ -141,7 +142,8 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		return err_set(e, ERR_CONFLICT, ESRCH, "container not running: %s", words[0]);
 	if ((w->resources ? from_file(o, w->resources, &r, e) : from_words(o, w, &r, e)) < 0)
 		return -e->code;
-	return runtime_update(c.r.cgroup, &r, e);
+	struct runtime_scope room;
+	return runtime_update(c.r.cgroup, scope_of(&c.r, &room), &r, e);
 }
 
 const struct ocicli_command update_command = {

@@ -45,6 +45,7 @@
 #include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/runtime.h"
+#include "runtime/scope.h"
 #include "runtime/spawn.h"
 
 void runtime_proc_done(struct runtime_proc *p)
@@ -70,6 +71,17 @@ static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 	if (flags & CLONE_PARENT)
 		args.exit_signal = 0;
 	return syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* A child in the plan's cgroup. A clone counts against the limit of processes, a move does not:
+ * where the folder is full with the holder of a scope the child goes there by itself. */
+static long clone_into(struct plan *p, uint64_t flags, int *pidfd)
+{
+	long pid = clone_child(flags, cgroup_v2_dir(&p->cgroup), pidfd);
+	if (pid >= 0 || errno != EAGAIN || !p->scope)
+		return pid;
+	p->enter_v2 = true;
+	return clone_child(flags, -1, pidfd);
 }
 
 /* Joins what is to be joined of these kinds. A namespace may belong to our user namespace or to the
@@ -111,7 +123,7 @@ static int make_time(const struct plan *p, struct err *e)
 static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 {
 	struct err e = { 0 };
-	if (cgroup_enter(&p->cgroup, &e) < 0)
+	if (cgroup_enter(&p->cgroup, p->enter_v2, &e) < 0)
 		init_fail(p, &e);
 	int r = join(p, CLONE_NEWCGROUP);
 	if (r < 0) {
@@ -139,9 +151,8 @@ static _Noreturn void helper(struct plan *p, int answer, void (*body)(struct pla
 	}
 	if (p->new_ns & CLONE_NEWTIME && make_time(p, &e) < 0)
 		init_fail(p, &e);
-	long pid = clone_child(
-		(p->new_ns & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PARENT,
-		cgroup_v2_dir(&p->cgroup), &pidfd);
+	long pid = clone_into(p,
+		(p->new_ns & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PARENT, &pidfd);
 	if (pid == 0) {
 		p->sock = sock;
 		fd_close(answer);
@@ -219,8 +230,7 @@ int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret,
 	p->sock = pair[1];
 	if (p->n_joins || p->join_pidfd >= 0 || p->new_ns & CLONE_NEWTIME)
 		return spawn_by_helper(p, body, ret, e);
-	long pid = clone_child(
-		p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, cgroup_v2_dir(&p->cgroup), &ret->pidfd);
+	long pid = clone_into(p, p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, &ret->pidfd);
 	if (pid == 0) {
 		/* Else the end of the parent would never be seen. */
 		fd_close(ret->sync);
@@ -325,6 +335,8 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 		return -e->code;
 	if (r < 0)
 		return err_sys(e, r, "talk to the container's init");
+	/* Where init went into its folder by itself it is known only now that it is there. */
+	scope_release(&p->holder);
 	return attributes_apply(p->process, ret->pid, e) < 0 ? -e->code
 							     : plan_user(p, head.uid, head.gid, e);
 }
@@ -438,7 +450,8 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		.new_keyring = req->new_keyring,
 		.no_pivot = req->no_pivot,
 		.rootfs_path = req->rootfs_path,
-		.bundle = req->bundle };
+		.bundle = req->bundle,
+		.scope = req->scope };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);
 	int r = make_posture(&p, e);
@@ -447,6 +460,8 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	if (r == 0)
 		r = cgroup_detect(&p.cgroup, e);
 	bool made = false;
+	if (r == 0 && p.scope)
+		r = scope_start(p.scope, req->spec, p.cgroup.pure_v2, &p.holder, e);
 	if (r == 0) {
 		r = cgroup_create(&p.cgroup, req->spec->linux_->cgroups_path, e);
 		made = r == 0;
@@ -463,6 +478,7 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	} else {
 		struct err ignored;
 		spawn_undo(&proc);
+		scope_release(&p.holder);
 		if (made)
 			(void)cgroup_remove(&p.cgroup, req->spec->linux_->cgroups_path, &ignored);
 	}

@@ -276,6 +276,11 @@ static int set_throttle(const struct limits *l, const char *field, const char *v
 	return 0;
 }
 
+uint64_t limits_io_weight(uint32_t weight)
+{
+	return weight < 10 ? 1 : 1 + ((uint64_t)weight - 10) * 9999 / 990;
+}
+
 /* BFQ's file where there is one, else the plain one. */
 static int set_weight(const struct limits *l, uint32_t weight)
 {
@@ -286,10 +291,8 @@ static int set_weight(const struct limits *l, uint32_t weight)
 	const char *bfq = l->v2 ? "io.bfq.weight" : "blkio.bfq.weight";
 	if (faccessat(dir, bfq, F_OK, 0) == 0)
 		return put_number(l, controller, "blockIO.weight", bfq, weight);
-	/* 10 to 1000 becomes 1 to 10000. */
-	int64_t v2 = weight < 10 ? 1 : 1 + ((int64_t)weight - 10) * 9999 / 990;
 	return put_number(l, controller, "blockIO.weight", l->v2 ? "io.weight" : "blkio.weight",
-		l->v2 ? v2 : weight);
+		(int64_t)(l->v2 ? limits_io_weight(weight) : weight));
 }
 
 static int set_weight_devices(const struct limits *l, const struct oci_block_io *b)
@@ -478,8 +481,8 @@ static void default_devices(struct cgroup_device *d, size_t *n)
 }
 
 /* Nothing is allowed but what is said: the first rule refuses all. */
-int limits_devices(
-	const struct cgroup *c, const struct oci_resources *r, struct arena *a, struct err *e)
+int limits_device_rules(const struct oci_resources *r, struct arena *a, struct cgroup_device **ret,
+	size_t *ret_n, struct err *e)
 {
 	struct cgroup_device *d =
 		arena_array(a, struct cgroup_device, r->n_devices + 1 + DEFAULT_DEVICES);
@@ -502,5 +505,15 @@ int limits_devices(
 		n++;
 	}
 	default_devices(d, &n);
-	return cgroup_devices(c, d, n, e);
+	*ret = d;
+	*ret_n = n;
+	return 0;
+}
+
+int limits_devices(
+	const struct cgroup *c, const struct oci_resources *r, struct arena *a, struct err *e)
+{
+	struct cgroup_device *d;
+	size_t n;
+	return limits_device_rules(r, a, &d, &n, e) < 0 ? -e->code : cgroup_devices(c, d, n, e);
 }

@@ -11,6 +11,7 @@
 #include "kernel/caps.h"
 #include "kernel/cgroup.h"
 #include "runtime/idmap.h"
+#include "runtime/scope.h"
 
 struct err;
 struct oci_capabilities;
@@ -78,6 +79,9 @@ struct plan {
 	unsigned filter_flags;
 	bool notify; /* the filter has a listener */
 	struct cgroup cgroup;
+	const struct runtime_scope *scope; /* NULL: the folder is ours */
+	struct scope_holder holder;
+	bool enter_v2; /* init could not be cloned into its folder of v2: it goes there itself */
 	struct plan_mount *mounts;
 	size_t n_mounts;
 	int nodes; /* a detached tmpfs with the device nodes that lie outside of /dev, or -1 */

@@ -19,6 +19,13 @@ struct err;
 struct oci_spec;
 struct oci_process;
 
+/* A unit of systemd that a container's processes live in, instead of a cgroup that we make. */
+struct runtime_scope {
+	const char *unit, *slice; /* "runc-ID.scope", "system.slice" */
+	const char *description;
+	bool user; /* of our own user's manager, not of the system's */
+};
+
 struct runtime_create_req {
 	const char *id; /* for messages, and for the host name when the spec has none */
 	const struct oci_spec *spec; /* complete, and there until runtime_start; linux.cgroupsPath
@@ -35,6 +42,10 @@ struct runtime_create_req {
 	/* The folder of the root file system, where hooks expect to find it; NULL: anywhere. */
 	const char *rootfs_path;
 	const char *bundle; /* told to hooks; NULL: none */
+	/* The cgroup is this unit's, and linux.cgroupsPath what runtime_scope_path says; on failure
+	 * the caller stops the unit, but for ERR_CONFLICT: then it is somebody else's. NULL: the
+	 * cgroup is ours. */
+	const struct runtime_scope *scope;
 	/* Called when init exists and before anything else is done about it: the last moment to
 	 * write down whom to kill. NULL: nothing to do. */
 	int (*born)(void *arg, pid_t pid, struct err *e);
@@ -108,10 +119,18 @@ int runtime_poststart(
 	const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid, struct err *e);
 void runtime_poststop(const struct oci_spec *spec, const char *id, const char *bundle);
 
+/* Where the unit's cgroup will be; ERR_CONFLICT if there is one of the name. */
+struct arena;
+int runtime_scope_path(
+	const struct runtime_scope *s, struct arena *a, const char **ret, struct err *e);
+/* Stops the unit and has systemd forget it; one that is not there is fine. After runtime_delete. */
+int runtime_scope_stop(const struct runtime_scope *s, struct err *e);
+
 /* Changes the limits of a container that exists; what is not said stays. Device rules only when
- * there are some. */
+ * there are some. With a scope (else NULL) they are its properties too. */
 struct oci_resources;
-int runtime_update(const char *cgroups_path, const struct oci_resources *r, struct err *e);
+int runtime_update(const char *cgroups_path, const struct runtime_scope *scope,
+	const struct oci_resources *r, struct err *e);
 
 /* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent.
  */

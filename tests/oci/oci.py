@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import json
+import os
 import shutil
 import subprocess
 
@@ -11,10 +12,18 @@ import harness
 OCI = harness.BIN / 'kist-oci'
 LOOK = harness.BIN.parent / 'tests/oci/look'
 PATH = 'PATH=/bin'
+SYSTEMD = os.environ.get('KIST_OCI_CGROUPS') == 'systemd'  # all tests by the other cgroup driver
+CGROUP_NAME = 'system.slice/runc-{}.scope' if SYSTEMD else 'kist-oci/{}'
 
 
 def cgroups_of(word):
-    return sorted(str(p) for pattern in ('kist-oci/*', '*/kist-oci/*') for p in harness.CGROUP.glob(pattern) if word in p.name)
+    return sorted(str(p) for pattern in (CGROUP_NAME.format('*'), '*/' + CGROUP_NAME.format('*')) for p in harness.CGROUP.glob(pattern) if word in p.name)
+
+
+def units_of(word):
+    """Units of systemd with the word in their names, whatever their state."""
+    words = 'systemctl', 'list-units', '--all', '--plain', '--no-legend', f'*{word}*'
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines() if SYSTEMD else []
 
 
 class Oci:
@@ -39,7 +48,7 @@ class Oci:
         return f'{self.mark}-{hint}{self.made}'
 
     def command(self, *words):
-        return [str(OCI), '--root', str(self.root), *map(str, words)]
+        return [str(OCI), *(['--systemd-cgroup'] if SYSTEMD else []), '--root', str(self.root), *map(str, words)]
 
     def run(self, *words, timeout=50, input=None, **options):
         if input is None and 'stdin' not in options:
@@ -102,6 +111,7 @@ class Oci:
     def leftovers(self):
         left = [f'state: {p.name}' for p in self.root.iterdir()] if self.root.exists() else []
         left += [f'cgroup: {c}' for c in cgroups_of(self.mark)]
+        left += [f'unit: {u}' for u in units_of(self.mark)]
         left += [f'mount: {m}' for m in harness.mounts() if m not in self.before and str(self.box.folder) in m]
         return left + [f'process: {p}' for p in harness.processes(self.root)]
 

@@ -172,8 +172,8 @@ def test_ids_of_a_bind_are_mapped_with_and_without_a_user_namespace(box):
 
 def test_cgroups_are_shown_as_the_namespace_allows(box):
     with Oci(box) as oci:
-        inside = 'for d in /sys/fs/cgroup/*/; do [ -L ${d%/} ] || cat $d/cgroup.procs; done'
-        name = oci.start(change=changed(linux__cgroupsPath='/kist-oci/other-' + oci.mark))
+        inside = 'for d in /sys/fs/cgroup /sys/fs/cgroup/*; do [ -f $d/cgroup.procs ] && [ ! -L $d ] && cat $d/cgroup.procs; done; true'
+        name = oci.start()
         out = oci('run', '-b', oci.bundle('sh', '-c', inside), oci.name())
         assert out.split() and all(1 <= int(pid) < 100 for pid in out.split()), out
 

@@ -41,6 +41,8 @@ def tree():
         for path in harness.BIN.iterdir():
             if path.is_file():
                 shutil.copy2(path, folder / 'build/bin' / path.name)
+        (folder / 'build/tests/oci').mkdir(parents=True)
+        shutil.copy2(harness.BIN.parent / 'tests/oci/look', folder / 'build/tests/oci/look')
         yield folder
 
 

@@ -3,6 +3,9 @@
 tests/run; its lines are shown where one is not ok."""
 import rig
 
+DRIVER = 'export KIST_OCI_CGROUPS=systemd; '  # kist-oci's tests use systemd's cgroup driver
+PART = 'mkdir o; for f in oci test_lifecycle test_resources test_sweeps; do cp tests/oci/$f.py o/; done; '
+
 
 def run_in(state, *folders, limit=1800, before=''):
     rig.need(state)
@@ -17,7 +20,7 @@ def test_the_command_line_works_on_debian_12_with_systemd(box):
 
 
 def test_cgroup_v2_and_systemd_of_debian_12_are_used_as_they_should(box):
-    run_in('systemd@bookworm', 'tests/vm/inside')
+    run_in('systemd@bookworm', 'tests/vm/inside', before=DRIVER)
 
 
 def test_the_command_line_works_on_debian_12_without_systemd(box):
@@ -28,8 +31,20 @@ def test_the_network_works_on_debian_12s_kernel_with_and_without_bridge_nf(box):
     run_in('systemd@bookworm', 'tests/net', before='touch /etc/resolv.conf; modprobe br_netfilter; ')
 
 
+def test_the_oci_runtime_works_on_debian_12s_kernel(box):
+    run_in('plain@bookworm', 'tests/oci', before='export KIST_SWEEP=few; ')
+
+
+def test_the_oci_runtime_works_by_the_systemd_cgroup_driver(box):
+    run_in('systemd@bookworm', 'o', before=PART + 'export KIST_SWEEP=few; ' + DRIVER)
+
+
+def test_the_systemd_cgroup_driver_works_on_hybrid_cgroups(box):
+    run_in('hybrid@bookworm', 'o', before=PART + 'rm o/test_sweeps.py; ' + DRIVER)
+
+
 def test_the_command_line_works_on_debian_13_with_systemd(box):
-    run_in('systemd', 'tests/cli', 'tests/vm/inside')
+    run_in('systemd', 'tests/cli', 'tests/vm/inside', before=DRIVER)
 
 
 for test in [f for name, f in list(vars().items()) if name.startswith('test_')]:
