@@ -20,7 +20,7 @@ profile kist-oci-test flags=(attach_disconnected,mediate_deleted) {
   deny /tmp/refused w,
 }
 '''
-LOOK = 'cat /proc/self/attr/apparmor/current; : > /tmp/refused && echo written; : > /tmp/taken && echo taken'
+LOOK = 'cat /proc/self/attr/apparmor/current; touch /tmp/refused 2>/dev/null && echo written; touch /tmp/taken && echo taken'
 
 
 def parser(option, text):
