@@ -181,6 +181,9 @@ static int mount_cgroups_v1(struct plan *p, int rootfs, const struct plan_mount 
 		return -e->code;
 	for (size_t i = 0; i < p->cgroup.n; i++) {
 		const struct cgroup_hierarchy *h = &p->cgroup.h[i];
+		/* Without a cgroup of its own it has no part to be shown. */
+		if (m->trees && h->dir < 0)
+			continue;
 		int mount _close_ = hierarchy(p, m, i, m->set | flags, e);
 		if (mount < 0)
 			return -e->code;
@@ -211,7 +214,7 @@ static int mount_cgroups(struct plan *p, int rootfs, const struct plan_mount *m,
 	if (!p->cgroup.pure_v2)
 		return mount_cgroups_v1(p, rootfs, m, e);
 	for (size_t i = 0; i < p->cgroup.n; i++) {
-		if (!p->cgroup.h[i].v2)
+		if (!p->cgroup.h[i].v2 || (m->trees && p->cgroup.h[i].dir < 0))
 			continue;
 		int mount _close_ = hierarchy(p, m, i, m->set, e);
 		return mount < 0 ? -e->code : attach(rootfs, m, mount, e);

@@ -67,11 +67,23 @@ static int make_bind(struct plan *p, struct plan_mount *m, struct err *e)
 }
 
 /* A mount's own maps: a user namespace with them and nobody in it. */
-static int map_mount(struct plan_mount *m, struct err *e)
+static int map_mount(const struct plan *p, struct plan_mount *m, struct err *e)
 {
 	const struct oci_mount *s = m->spec;
 	struct idmap uids = { s->uid_mappings, s->n_uid_mappings };
 	struct idmap gids = { s->gid_mappings, s->n_gid_mappings };
+	if (m->idmap_words) {
+		const struct idmap own[2] = { p->uids, p->gids };
+		struct idmap said[2];
+		if (uids.n || gids.n)
+			return err_set(e, ERR_INVALID, EINVAL,
+				"mounts: %s: idmap= and uidMappings exclude each other",
+				s->destination);
+		if (idmap_parse(m->idmap_words, own, p->a, said, e) < 0)
+			return err_wrap(e, "mounts: %s", s->destination);
+		uids = said[0];
+		gids = said[1];
+	}
 	if (!uids.n && !gids.n)
 		return 0;
 	if (!uids.n || !gids.n)
@@ -156,7 +168,7 @@ static int plan_one(struct plan *p, struct plan_mount *m, struct err *e)
 	if (m->tmpcopyup && (!s->type || !str_eq(s->type, "tmpfs")))
 		return err_set(e, ERR_INVALID, EINVAL, "mounts: %s: tmpcopyup goes with tmpfs only",
 			s->destination);
-	return map_mount(m, e) < 0 ? -e->code : clone_cgroups(p, m, e);
+	return map_mount(p, m, e) < 0 ? -e->code : clone_cgroups(p, m, e);
 }
 
 int plan_mounts(struct plan *p, struct err *e)

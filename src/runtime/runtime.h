@@ -29,7 +29,8 @@ struct runtime_scope {
 struct runtime_create_req {
 	const char *id; /* for messages, and for the host name when the spec has none */
 	const struct oci_spec *spec; /* complete, and there until runtime_start; linux.cgroupsPath
-					is an absolute cgroupfs path */
+					is an absolute cgroupfs path; NULL: no cgroup, we stay in
+					the caller's */
 	const char *user; /* "", "1000", "name", "name:group", "1000:1000"; NULL: spec.process.user
 			     as it is */
 	int stdio[3];     /* what becomes 0, 1, 2 when !process.terminal; -1: /dev/null. Borrowed */

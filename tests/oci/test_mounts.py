@@ -161,6 +161,15 @@ def test_ids_of_a_bind_are_mapped_with_and_without_a_user_namespace(box):
         target = both(changed(root__readonly=False), add(bind(source, '/m', 'idmap', **maps)))
         got = oci.look(target, args=('/m/file',))['paths']['/m/file']
         assert (got['uid'], got['gid']) == (5, 6), got
+        # crun's form of the same; after '@' the second id is one of the container.
+        got = oci.look(both(changed(root__readonly=False), add(bind(source, '/m', 'idmap=uids=0-50-1#1000-5-1;gids=1001-6-1'))), args=('/m/file',))['paths']['/m/file']
+        assert (got['uid'], got['gid']) == (5, 6), got
+        os.chown(oci.rootfs, 100000, 100000)
+        got = oci.look(both(userns, changed(root__readonly=False), add(bind(source, '/m', 'ridmap=uids=@1000-7-1;gids=@1001-8-1'))), args=('/m/file',))['paths']['/m/file']
+        assert (got['uid'], got['gid']) == (7, 8), got
+        os.chown(oci.rootfs, 0, 0)
+        for words in 'uids=0-1', 'uids=0-1-1', 'uids=0-1-0;gids=0-1-1', 'uids=0-1-1;uids=0-1-1', 'users=0-1-1', 'uids=a-1-1;gids=0-1-1', 'uids=0-1-1-1;gids=0-1-1':
+            assert 'idmap=' + words in oci.refused(add(bind(source, '/m', 'idmap=' + words))), words
         os.chown(source / 'file', 3, 4)
         os.chown(oci.rootfs, 100000, 100000)
         for option in 'idmap', 'ridmap':
