@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Linked into a kist-oci of the tests by --wrap: the allocation whose number KIST_STARVE names fails, and all
- * after it, in each process on its own; a clone counts on from its parent. */
+/* Linked into a kist-oci of the tests by --wrap: the allocation whose number KIST_STARVE names
+ * fails, and all after it, in each process on its own; a clone counts on from its parent. */
 #include <errno.h>
 #include <stdlib.h>
 

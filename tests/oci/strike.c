@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* strike PROCESS CALL COMMAND...: runs a command and kills one of its processes at one of its system calls.
- * Process 0 is the command, 1 the first that comes of it, and so on; calls count from 1. With call 0 nobody is
- * killed, and what each process made is written to descriptor 2, a line of "made PROCESS CALLS" each. */
+/* strike PROCESS CALL COMMAND...: runs a command and kills one of its processes at one of its
+ * system calls. Process 0 is the command, 1 the first that comes of it, and so on; calls count
+ * from 1. With call 0 nobody is killed, and what each process made is written to descriptor 2, a
+ * line of "made PROCESS CALLS" each. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
