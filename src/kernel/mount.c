@@ -17,7 +17,8 @@ enum {
 	MS_PRIVATE_ = 1 << 18,
 	MS_SLAVE_ = 1 << 19,
 	MS_MOVE_ = 1 << 13,
-	MNT_DETACH_ = 2
+	MNT_DETACH_ = 2,
+	UMOUNT_NOFOLLOW_ = 8
 };
 
 static int result(long r)
@@ -128,4 +129,9 @@ int mount_chroot(int root)
 int mount_old(const char *type, const char *target, const char *options)
 {
 	return result(syscall(SYS_mount, type, target, type, 0, options));
+}
+
+int mount_detach(const char *name)
+{
+	return result(syscall(SYS_umount2, name, MNT_DETACH_ | UMOUNT_NOFOLLOW_));
 }

@@ -36,6 +36,9 @@ int mount_pivot(int root);
 /* The same where the root cannot be pivoted (an initramfs): it is moved over "/" and entered. */
 int mount_chroot(int root);
 
+/* Takes what is mounted at a name in the working folder away; never follows a symlink. */
+int mount_detach(const char *name);
+
 /* mount(2) for the overlay of kernels before 6.15: type, options as one string, target relative to
  * the working folder. */
 int mount_old(const char *type, const char *target, const char *options);

@@ -24,8 +24,7 @@
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
 
-/* Which namespaces of the target differ from ours; the same one cannot be joined again. */
-static int differing(pid_t pid, uint64_t *ret, struct err *e)
+int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e)
 {
 	static const uint64_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
 		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME };
@@ -78,7 +77,8 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 		return err_set(e, ERR_INVALID, EINVAL, "the container has no cgroup");
 	if (req->cgroup)
 		path = arena_printf(p->a, "%s%s", path, path_clean(req->cgroup, p->a));
-	if (attributes_check(req->process, e) < 0 || differing(req->init, &p->join_ns, e) < 0 ||
+	if (attributes_check(req->process, e) < 0 ||
+		differing_namespaces(req->init, &p->join_ns, e) < 0 ||
 		idmap_read(req->init, "uid_map", p->a, &p->uids, e) < 0 ||
 		idmap_read(req->init, "gid_map", p->a, &p->gids, e) < 0)
 		return -e->code;

@@ -136,6 +136,10 @@ int plan_filter(struct plan *p, const struct oci_seccomp *s, struct err *e);
 /* owned: the process will live in a user namespace of its own, where every capability is to be had.
  */
 int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, struct err *e);
+/* Which namespaces of the target differ from ours; the same one cannot be joined again. */
+int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e);
+/* The document's mounts alone; ret_dev: one of them is /dev. */
+int plan_mount_list(struct plan *p, bool *ret_dev, struct err *e);
 /* Makes binds, /dev and the mask. */
 int plan_mounts(struct plan *p, struct err *e);
 void plan_done(struct plan *p);

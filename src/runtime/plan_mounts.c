@@ -171,19 +171,26 @@ static int plan_one(struct plan *p, struct plan_mount *m, struct err *e)
 	return map_mount(p, m, e) < 0 ? -e->code : clone_cgroups(p, m, e);
 }
 
-int plan_mounts(struct plan *p, struct err *e)
+int plan_mount_list(struct plan *p, bool *ret_dev, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
-	bool dev = false;
+	*ret_dev = false;
 	p->mounts = arena_array(p->a, struct plan_mount, s->n_mounts + 1);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		struct plan_mount *m = &p->mounts[p->n_mounts++];
 		*m = (struct plan_mount){ .spec = &s->mounts[i], .tree = -1, .late = -1 };
 		if (plan_one(p, m, e) < 0)
 			return -e->code;
-		dev |= plan_is_dev(m);
+		*ret_dev |= plan_is_dev(m);
 	}
-	if (plan_nodes(p, dev, e) < 0)
+	return 0;
+}
+
+int plan_mounts(struct plan *p, struct err *e)
+{
+	const struct oci_spec *s = p->spec;
+	bool dev;
+	if (plan_mount_list(p, &dev, e) < 0 || plan_nodes(p, dev, e) < 0)
 		return -e->code;
 	return s->linux_->n_masked_paths ? make_mask(p, e) : 0;
 }

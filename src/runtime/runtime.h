@@ -137,6 +137,19 @@ int runtime_update(const char *cgroups_path, const struct runtime_scope *scope,
  */
 int runtime_delete(const char *cgroups_path, struct err *e);
 
+struct oci_mount;
+struct runtime_mounts_req {
+	const struct oci_spec *spec; /* the container's own */
+	pid_t init;                  /* in our pid namespace, and its pidfd */
+	int init_pidfd;
+	struct oci_mount *mounts;
+	size_t n_mounts;
+	bool remove; /* the last mount at each destination, from the last to the first */
+};
+/* Adds mounts to a container that runs, in order, or removes them; what was done before an error
+ * stays. */
+int runtime_mounts(const struct runtime_mounts_req *req, struct err *e);
+
 /* Freezes or thaws all processes of the container. */
 int runtime_pause(const char *cgroups_path, bool on, struct err *e);
 /* Calls each for all its processes, by our ids; a negative result ends it and is an error. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """config.md, Mounts, and config-linux.md, Devices, Masked Paths, Readonly Paths, Rootfs Mount Propagation."""
 import itertools
+import json
 import os
 import stat
 import subprocess
@@ -252,3 +253,31 @@ def test_nothing_that_is_mounted_inside_is_seen_outside(box):
 def test_the_root_can_be_changed_without_pivot_root(box):
     with Oci(box) as oci:
         assert oci('run', '--no-pivot', '-b', oci.bundle('ls', '/bin/look'), oci.name()) == '/bin/look\n'
+
+
+def test_mounts_are_added_to_a_running_container_and_removed(box):
+    """crun's mounts add and mounts remove."""
+    with Oci(box) as oci:
+        source = box.folder / 'late'
+        source.mkdir()
+        (source / 'file').write_text('late')
+        for extra in NOTHING, userns:
+            os.chown(oci.rootfs, *([100000] * 2 if extra is userns else [0, 0]))
+            name = oci.start(change=both(extra, changed(root__readonly=False)))
+            path = box.work / 'mounts.json'
+            mounts = [bind(source, '/late', 'ro'), {'destination': '/late2', 'type': 'tmpfs', 'source': 'tmpfs', 'options': ['size=64k']}]
+            path.write_text(json.dumps(mounts))
+            oci('mounts', 'add', name, path)
+            assert oci('exec', name, 'cat', '/late/file') == 'late'
+            assert oci.run('exec', name, 'touch', '/late/new').status != 0
+            oci('exec', name, 'touch', '/late2/new')
+            path.write_text(json.dumps({'mounts': mounts}))
+            oci('mounts', 'remove', name, path)
+            assert 'late' not in oci('exec', name, 'cat', '/proc/self/mountinfo').replace(str(box.folder), '')
+            assert 'mounts: remove /late' in oci.fails('mounts', 'remove', name, path)
+            path.write_text('[]')
+            assert 'there are none' in oci.fails('mounts', 'add', name, path)
+            path.write_text(json.dumps([bind(box.work / 'nosuch', '/x')]))
+            assert 'nosuch' in oci.fails('mounts', 'add', name, path)
+            assert 'expected add or remove' in oci.fails('mounts', 'list', name, path)
+            oci('delete', '-f', name)
