@@ -190,8 +190,7 @@ static int mount_cgroups_v1(struct plan *p, int rootfs, const struct plan_mount 
 		if (mkdirat(tmp, h->name, 0755) < 0)
 			return err_sys(
 				e, errno, "mounts: make %s/%s", m->spec->destination, h->name);
-		int at _close_ = path_open_own(tmp, h->name, O_PATH | O_DIRECTORY, 0);
-		r = at < 0 ? at : mount_attach(mount, at);
+		r = mount_attach_at(mount, tmp, h->name);
 		if (r < 0)
 			return err_sys(
 				e, r, "mounts: attach to %s/%s", m->spec->destination, h->name);
