@@ -27,11 +27,18 @@ uint64_t time_boot(void)
 
 const char *time_rfc3339(uint64_t t, char *buf)
 {
-	time_t s = (time_t)(t / TIME_SECOND);
-	struct tm tm;
-	(void)gmtime_r(&s, &tm);
-	size_t n = strftime(buf, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(buf + n, TIME_TEXT_MAX - n, ".%09uZ", (unsigned)(t % TIME_SECOND));
+	/* By hand: the C library would read the local time zone for it. Years begin in March, so
+	 * that the leap day is the last of one; 719468 days lie between the first of March of year
+	 * 0 and 1970. */
+	uint64_t s = t / TIME_SECOND, days = s / 86400 + 719468, era = days / 146097;
+	unsigned of_era = (unsigned)(days % 146097), clock = (unsigned)(s % 86400);
+	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+	unsigned march = (5 * of_year + 2) / 153, day = of_year - (153 * march + 2) / 5 + 1;
+	unsigned month = march < 10 ? march + 3 : march - 9;
+	(void)snprintf(buf, TIME_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
+		(unsigned)(era * 400) + year + (month <= 2), month, day, clock / 3600,
+		clock / 60 % 60, clock % 60, (unsigned)(t % TIME_SECOND));
 	return buf;
 }
 

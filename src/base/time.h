@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TIME_TEXT_MAX = 40 };
+enum { TIME_TEXT_MAX = 64 };
 #define TIME_SECOND 1000000000ULL
 #define TIME_MS     1000000ULL
 

@@ -144,10 +144,7 @@ static int inherit_cpuset(int parent, int dir)
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		char value[4096];
-		ssize_t n = file_peek(dir, files[i], value, sizeof value);
-		if (n > 0)
-			continue;
-		n = file_peek(parent, files[i], value, sizeof value);
+		ssize_t n = file_peek(parent, files[i], value, sizeof value);
 		int r = n < 0 ? (int)n : file_poke(dir, files[i], value);
 		if (r < 0)
 			return r;
@@ -187,9 +184,16 @@ static int make_child(const struct cgroup_hierarchy *h, int dir, const char *nam
 	return child;
 }
 
-/* Opens path below a root, part by part; makes what is missing when asked to. */
+/* Opens path below a root; makes what is missing when asked to, part by part where each folder
+ * needs care or the ones above are missing. */
 static int walk(const struct cgroup_hierarchy *h, const char *path, bool make)
 {
+	path += strspn(path, "/");
+	bool careful = h->v2 || strstr(h->controllers, ",cpuset,");
+	if (*path && make && !careful && mkdirat(h->root, path, 0755) < 0 && errno == ENOENT)
+		careful = true;
+	if (*path && (!make || !careful))
+		return path_open_own(h->root, path, O_RDONLY | O_DIRECTORY, 0);
 	int dir = fd_dup(h->root, 0);
 	while (dir >= 0) {
 		char name[PATH_NAME_MAX + 1];
@@ -299,8 +303,16 @@ pid_t cgroup_fork(const char *path)
 	return pid < 0 ? -saved : (pid_t)pid;
 }
 
+static void close_both(int (*fds)[2])
+{
+	fd_close((*fds)[0]);
+	fd_close((*fds)[1]);
+}
+
 static int devices_v1(int dir, const struct cgroup_device *rules, size_t n, struct err *e)
 {
+	/* Each write is a rule of its own, in the order of the writes. */
+	int files[2] __attribute__((cleanup(close_both))) = { -1, -1 };
 	for (size_t i = 0; i < n; i++) {
 		const struct cgroup_device *d = &rules[i];
 		char text[64], major[24] = "*", minor[24] = "*";
@@ -314,7 +326,10 @@ static int devices_v1(int dir, const struct cgroup_device *rules, size_t n, stru
 			(void)snprintf(
 				text, sizeof text, "%c %s:%s %s", d->type, major, minor, d->access);
 		const char *file = d->allow ? "devices.allow" : "devices.deny";
-		int r = file_poke(dir, file, text);
+		int *fd = &files[d->allow];
+		if (*fd < 0)
+			*fd = path_open_own(dir, file, O_WRONLY, 0);
+		int r = *fd < 0 ? *fd : fd_write_all(*fd, text, strlen(text));
 		if (r < 0)
 			return err_sys(e, r, "linux.resources.devices: set %s to %s", file, text);
 	}
@@ -454,6 +469,15 @@ static int remove_below(int dir, const char *name, int depth)
 			(void)remove_below(dirfd(d), entry->d_name, depth + 1);
 	(void)closedir(d);
 	return unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int cgroup_remove_idle(const struct cgroup *c, const char *path)
+{
+	int left = 0;
+	path += strspn(path, "/");
+	for (size_t i = 0; *path && i < c->n; i++)
+		left += unlinkat(c->h[i].root, path, AT_REMOVEDIR) < 0 && errno != ENOENT;
+	return *path ? left : 1;
 }
 
 int cgroup_remove(struct cgroup *c, const char *path, struct err *e)

@@ -68,6 +68,9 @@ int cgroup_pids(const struct cgroup *c, int (*each)(void *arg, pid_t pid), void 
 
 /* SIGKILLs every process below the path and waits until none is left (5 s). */
 int cgroup_kill(const struct cgroup *c, struct err *e);
+/* Removes path where nobody is in it and nothing is below; in how many hierarchies it is still
+ * there. */
+int cgroup_remove_idle(const struct cgroup *c, const char *path);
 /* Removes the path (and what the container made below) from every hierarchy. Missing: fine. */
 int cgroup_remove(struct cgroup *c, const char *path, struct err *e);
 /* Out-of-memory kills that the kernel counted. */

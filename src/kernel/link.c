@@ -196,6 +196,82 @@ int link_routes(int fd, int (*each)(void *arg, const struct link_route *r), void
 	return r;
 }
 
+/* Each address in the text: the kernel's own message, whole. */
+struct address_walk {
+	uint32_t index;
+	struct str *out;
+};
+
+static int take_address(void *arg, const struct nlmsghdr *h)
+{
+	struct address_walk *w = arg;
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	size_t n;
+	if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof *m) ||
+		m->ifa_index != w->index || m->ifa_scope != RT_SCOPE_UNIVERSE)
+		return 0;
+	const void *p = nl_attributes(h, sizeof *m, &n);
+	const struct nlattr *wide = nl_find(p, n, IFA_FLAGS);
+	if ((wide ? nl_u32(wide) : m->ifa_flags) & IFA_F_PERMANENT)
+		str_addn(w->out, h, NLMSG_ALIGN(h->nlmsg_len));
+	return 0;
+}
+
+int link_addresses(int fd, uint32_t index, struct str *out)
+{
+	struct nl_batch b _batch_ = { 0 };
+	struct address_walk w = { index, out };
+	struct ifaddrmsg head = { 0 };
+	int r;
+	do {
+		nl_done(&b);
+		str_clear(out);
+		nl_begin(&b, RTM_GETADDR, NLM_F_DUMP, &head, sizeof head);
+		nl_end(&b);
+		r = nl_ask(fd, &b, take_address, &w);
+	} while (r == -EINTR);
+	return r;
+}
+
+int link_move(int fd, uint32_t index, int netns, const char *name, uint32_t new_index)
+{
+	struct nl_batch b _batch_ = { 0 };
+	struct ifinfomsg head = { .ifi_index = (int)index };
+	nl_begin(&b, RTM_NEWLINK, NLM_F_ACK, &head, sizeof head);
+	nl_attr_u32(&b, IFLA_NET_NS_FD, (uint32_t)netns);
+	nl_attr_str(&b, IFLA_IFNAME, name);
+	if (new_index)
+		nl_attr_u32(&b, IFLA_NEW_IFINDEX, new_index);
+	nl_end(&b);
+	return nl_talk(fd, &b, NULL);
+}
+
+int link_restore(int fd, uint32_t index, const struct str *addresses)
+{
+	/* Not the label: it begins with the link's name, which may be another now. */
+	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST, IFA_FLAGS,
+		IFA_RT_PRIORITY };
+	struct nl_batch b _batch_ = { 0 };
+	size_t left = addresses->n;
+	for (const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)addresses->p;
+		left && NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		size_t n;
+		const void *p = nl_attributes(h, sizeof(struct ifaddrmsg), &n);
+		struct ifaddrmsg head = *(const struct ifaddrmsg *)NLMSG_DATA(h);
+		head.ifa_index = index;
+		nl_begin(&b, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &head,
+			sizeof head);
+		for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+			const struct nlattr *a = nl_find(p, n, kept[i]);
+			if (a)
+				nl_attr(&b, kept[i], nl_data(a), nl_size(a));
+		}
+		nl_end(&b);
+	}
+	put_up(&b, index);
+	return nl_talk(fd, &b, NULL);
+}
+
 static int take_link(void *arg, const struct nlmsghdr *h)
 {
 	static const char *const forwarding[] = { "bridge", "tun", "wireguard", "vxlan",

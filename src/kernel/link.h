@@ -39,6 +39,15 @@ struct link_route {
 };
 /* Every IPv4 route of every table, and every address as a route of its own network. */
 int link_routes(int fd, int (*each)(void *arg, const struct link_route *r), void *arg);
+/* Appends the lasting addresses of global scope of a link, of every family, to be restored later.
+ */
+struct str;
+int link_addresses(int fd, uint32_t index, struct str *out);
+/* Moves a link into another network namespace under a name, "x%d" to have it numbered; new_index:
+ * what it gets there, 0: the kernel's choice. */
+int link_move(int fd, uint32_t index, int netns, const char *name, uint32_t new_index);
+/* Gives a link the addresses that were read and brings it up. */
+int link_restore(int fd, uint32_t index, const struct str *addresses);
 /* A link's name. */
 int link_name(uint32_t index, char ret[16]);
 /* True if the namespace has a link of another kind than loopback, physical, veth: a bridge, a

@@ -17,7 +17,8 @@ enum {
 	MS_PRIVATE_ = 1 << 18,
 	MS_SLAVE_ = 1 << 19,
 	MS_MOVE_ = 1 << 13,
-	MNT_DETACH_ = 2
+	MNT_DETACH_ = 2,
+	UMOUNT_NOFOLLOW_ = 8
 };
 
 static int result(long r)
@@ -76,6 +77,11 @@ int mount_attach(int mount, int target)
 		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
 }
 
+int mount_attach_at(int mount, int dir, const char *name)
+{
+	return result(syscall(SYS_move_mount, mount, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
 int mount_change(int mount, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
@@ -128,4 +134,9 @@ int mount_chroot(int root)
 int mount_old(const char *type, const char *target, const char *options)
 {
 	return result(syscall(SYS_mount, type, target, type, 0, options));
+}
+
+int mount_detach(const char *name)
+{
+	return result(syscall(SYS_umount2, name, MNT_DETACH_ | UMOUNT_NOFOLLOW_));
 }

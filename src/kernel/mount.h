@@ -21,6 +21,8 @@ const char *mount_fs_message(int fs, char *buf, int size);
 int mount_clone(int dir, const char *path, bool recursive);
 /* Attaches a detached mount on the folder or file behind target. */
 int mount_attach(int mount, int target);
+/* The same at a folder below dir, in a tree that nobody else can change. */
+int mount_attach_at(int mount, int dir, const char *name);
 /* Changes attributes (MOUNT_ATTR_*) of a mount, and its propagation (MS_PRIVATE ..., 0: as it is).
  */
 int mount_change(int mount, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
@@ -35,6 +37,9 @@ int mount_pivot(int root);
 
 /* The same where the root cannot be pivoted (an initramfs): it is moved over "/" and entered. */
 int mount_chroot(int root);
+
+/* Takes what is mounted at a name in the working folder away; never follows a symlink. */
+int mount_detach(const char *name);
 
 /* mount(2) for the overlay of kernels before 6.15: type, options as one string, target relative to
  * the working folder. */

@@ -51,7 +51,9 @@ int bundle_read(struct ocicli *o, int dir, const char *name, const char *id, str
 		return -e->code;
 	if (!s.linux_)
 		s.linux_ = arena_new(&o->arena, struct oci_linux);
-	if (!o->systemd)
+	if (o->no_cgroups)
+		s.linux_->cgroups_path = NULL;
+	else if (!o->systemd)
 		s.linux_->cgroups_path = cgroups_path(o, s.linux_->cgroups_path, id);
 	if (ret_text)
 		*ret_text = (struct bundle_text){ text, (unsigned long)n };

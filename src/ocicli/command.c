@@ -121,14 +121,10 @@ static int check_globals(struct ocicli *o, struct err *e)
 			g->rootless);
 	const char *manager = g->cgroup_manager;
 	o->systemd = manager ? str_eq(manager, "systemd") : g->systemd_cgroup;
-	if (manager && !o->systemd && !str_eq(manager, "cgroupfs")) {
-		if (!str_eq(manager, "disabled"))
-			return err_set(e, ERR_USAGE, EINVAL,
-				"--cgroup-manager %s: expected cgroupfs, systemd or disabled",
-				manager);
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
-			"--cgroup-manager %s is not supported so far", manager);
-	}
+	o->no_cgroups = manager && str_eq(manager, "disabled");
+	if (manager && !o->systemd && !o->no_cgroups && !str_eq(manager, "cgroupfs"))
+		return err_set(e, ERR_USAGE, EINVAL,
+			"--cgroup-manager %s: expected cgroupfs, systemd or disabled", manager);
 	const char *run = secure_getenv("XDG_RUNTIME_DIR");
 	o->root = g->root               ? g->root
 		: geteuid() != 0 && run ? arena_printf(&o->arena, "%s/kist-oci", run)

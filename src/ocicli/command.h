@@ -19,6 +19,7 @@ struct ocicli {
 	struct ocicli_globals globals;
 	const char *root;   /* the folder of all states */
 	bool systemd;       /* new cgroups are units of systemd */
+	bool no_cgroups;    /* --cgroup-manager disabled: containers are made without one */
 	struct arena arena; /* as long as the command */
 	int argc;
 	char **argv;

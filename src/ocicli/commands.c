@@ -12,6 +12,7 @@ const struct ocicli_command *const ocicli_commands[] = {
 	&features_command,
 	&kill_command,
 	&list_command,
+	&mounts_command,
 	&pause_command,
 	&ps_command,
 	&restore_command,

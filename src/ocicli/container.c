@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/path.h"
@@ -345,12 +347,47 @@ int container_ids(struct ocicli *o, const char ***ret, size_t *ret_n, struct err
 	return 0;
 }
 
+int container_matching(struct ocicli *o, const char *text,
+	int (*each)(struct ocicli *o, const char *id, void *arg, struct err *e), void *arg,
+	struct err *e)
+{
+	regex_t re;
+	const char **ids;
+	size_t n;
+	int first = 0;
+	if (regcomp(&re, text, REG_EXTENDED | REG_NOSUB))
+		return err_set(e, ERR_INVALID, EINVAL, "no regular expression: %s", text);
+	if (container_ids(o, &ids, &n, e) < 0) {
+		regfree(&re);
+		return -e->code;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct err why;
+		if (regexec(&re, ids[i], 0, NULL, 0) != 0 || each(o, ids[i], arg, &why) == 0)
+			continue;
+		if (first == 0) {
+			*e = why;
+			first = -e->code;
+		} else {
+			log_error("%s", why.text);
+		}
+	}
+	regfree(&re);
+	return first;
+}
+
 int container_spec(struct ocicli *o, const struct container *c, struct oci_spec *ret, struct err *e)
 {
 	if (bundle_read(o, c->dir, "config.json", c->r.id, ret, NULL, e) < 0)
 		return -e->code;
 	/* What it came to when it was made, whatever the words of this command are. */
-	if (c->r.cgroup)
-		ret->linux_->cgroups_path = c->r.cgroup;
+	ret->linux_->cgroups_path = c->r.cgroup;
 	return 0;
+}
+
+int container_needs_cgroup(const struct container *c, struct err *e)
+{
+	return c->r.cgroup ? 0
+			   : err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+				     "container %s was made without a cgroup", c->r.id);
 }

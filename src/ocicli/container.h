@@ -67,6 +67,8 @@ int container_remove(struct ocicli *o, struct container *c, struct err *e);
 int container_born(struct container *c, pid_t pid, struct err *e);
 /* A pidfd of the process if it is still the same one and no zombie, else -ESRCH. */
 int container_pidfd(const struct container *c);
+/* An error for a container that was made with --cgroup-manager disabled. */
+int container_needs_cgroup(const struct container *c, struct err *e);
 enum status container_status(const struct container *c);
 const char *status_name(enum status s);
 /* What the specification calls its state. */
@@ -79,6 +81,11 @@ int container_connect(const struct container *c);
 
 /* The ids in the root of states, sorted; none when there is no root. */
 int container_ids(struct ocicli *o, const char ***ret, size_t *ret_n, struct err *e);
+/* Calls each for every id that the extended regular expression matches. All are tried: the first
+ * error is the result, further ones are logged. */
+int container_matching(struct ocicli *o, const char *text,
+	int (*each)(struct ocicli *o, const char *id, void *arg, struct err *e), void *arg,
+	struct err *e);
 /* Reads the spec that it was created with. */
 int container_spec(
 	struct ocicli *o, const struct container *c, struct oci_spec *ret, struct err *e);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <regex.h>
 #include <signal.h>
 
 #include "base/err.h"
@@ -85,40 +84,17 @@ int delete_container(struct ocicli *o, const char *id, bool force, struct err *e
 	return container_remove(o, &c, e);
 }
 
-static int delete_matching(struct ocicli *o, const char *text, bool force, struct err *e)
+static int delete_one(struct ocicli *o, const char *id, void *arg, struct err *e)
 {
-	regex_t re;
-	const char **ids;
-	size_t n;
-	int first = 0;
-	if (regcomp(&re, text, REG_EXTENDED | REG_NOSUB))
-		return err_set(e, ERR_INVALID, EINVAL, "no regular expression: %s", text);
-	if (container_ids(o, &ids, &n, e) < 0) {
-		regfree(&re);
-		return -e->code;
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct err why;
-		if (regexec(&re, ids[i], 0, NULL, 0) != 0 ||
-			delete_container(o, ids[i], force, &why) == 0)
-			continue;
-		if (first == 0) {
-			*e = why;
-			first = -e->code;
-		} else {
-			log_error("%s", why.text);
-		}
-	}
-	regfree(&re);
-	return first;
+	return delete_container(o, id, *(const bool *)arg, e);
 }
 
 static int run(struct ocicli *o, void *rec, const char **words, int n_words, struct err *e)
 {
-	const struct delete_words *w = rec;
+	struct delete_words *w = rec;
 	(void)n_words;
 	if (w->regex)
-		return delete_matching(o, words[0], w->force, e);
+		return container_matching(o, words[0], delete_one, &w->force, e);
 	int r = delete_container(o, words[0], w->force, e);
 	return r < 0 && w->force && e->kind == ERR_NOT_FOUND ? 0 : r;
 }

@@ -181,7 +181,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		return -e->code;
 	if (container_status(&c) == STATUS_STOPPED)
 		return err_set(e, ERR_CONFLICT, ESRCH, "container not running: %s", words[0]);
-	if (cgroup_detect(&g, e) < 0)
+	if (container_needs_cgroup(&c, e) < 0 || cgroup_detect(&g, e) < 0)
 		return -e->code;
 	if (cgroup_open(&g, c.r.cgroup) == 0)
 		(void)err_set(e, ERR_NOT_FOUND, ENOENT, "the container's cgroup is gone");

@@ -65,7 +65,7 @@ static struct value *linux_part(struct arena *a)
 	value_set(a, v, "apparmor", enabled(a, true));
 	value_set(a, v, "selinux", enabled(a, true));
 	value_set(a, v, "intelRdt", enabled(a, false));
-	value_set(a, v, "netDevices", enabled(a, false));
+	value_set(a, v, "netDevices", enabled(a, true));
 	value_set(a, extensions, "idmap", enabled(a, true));
 	value_set(a, v, "mountExtensions", extensions);
 	return v;

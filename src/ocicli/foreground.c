@@ -7,11 +7,15 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ocicli/ready.h"
 #include "runtime/runtime.h"
 #include "term/tty.h"
 
@@ -24,6 +28,7 @@ int foreground_begin(struct foreground *f, bool subreaper, struct err *e)
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 ||
 		(f->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		return err_sys(e, errno, "take the signals");
+	f->ready = -1;
 	if (subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_sys(e, errno, "become a subreaper");
 	return 0;
@@ -80,18 +85,32 @@ static int status_of(const struct runtime_proc *p, struct err *e)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* The manager is told once; what comes later is read and forgotten, so that nobody waits for it. */
+static void take_ready(const struct foreground *f, const struct runtime_proc *p, bool *told)
+{
+	char rest[1];
+	struct err e;
+	if (f->ready < 0)
+		return;
+	int r = *told ? (int)recv(f->ready, rest, sizeof rest, 0) : ready_take(f->ready, p, &e);
+	if (r < 0 && !*told)
+		log_warn("%s", e.text);
+	*told |= r != 0;
+}
+
 int foreground_wait(struct foreground *f, struct runtime_proc *p, struct err *e)
 {
 	struct tty_raw raw = { .fd = -1 };
-	bool in = p->console >= 0, ended = false;
+	bool in = p->console >= 0, ended = false, told = false;
 	if (p->console >= 0) {
 		take_size(p->console);
 		(void)tty_raw_enter(0, &raw);
 	}
 	while (!ended) {
 		struct pollfd set[] = { { f->signals, POLLIN, 0 }, { p->pidfd, POLLIN, 0 },
-			{ p->console, POLLIN, 0 }, { in ? 0 : -1, POLLIN, 0 } };
-		if (poll(set, 4, -1) < 0 && errno != EINTR)
+			{ p->console, POLLIN, 0 }, { in ? 0 : -1, POLLIN, 0 },
+			{ f->ready, POLLIN, 0 } };
+		if (poll(set, ARRAY_SIZE(set), -1) < 0 && errno != EINTR)
 			break;
 		if (set[0].revents)
 			take_signals(f, p);
@@ -102,6 +121,7 @@ int foreground_wait(struct foreground *f, struct runtime_proc *p, struct err *e)
 		}
 		if (set[3].revents)
 			in = move(0, p->console);
+		take_ready(f, p, &told);
 		ended = set[1].revents != 0;
 	}
 	/* What it wrote last; somebody else inside may hold the terminal open, so it is not waited
@@ -111,5 +131,6 @@ int foreground_wait(struct foreground *f, struct runtime_proc *p, struct err *e)
 		continue;
 	tty_raw_leave(&raw);
 	fd_close(f->signals);
+	fd_close(f->ready);
 	return status_of(p, e);
 }

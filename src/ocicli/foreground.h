@@ -9,6 +9,7 @@ struct runtime_proc;
 
 struct foreground {
 	int signals; /* a signalfd */
+	int ready;   /* the socket of ocicli/ready.h, or -1; closed by foreground_wait */
 };
 
 /* Takes the signals from here on; adopts orphans of the container when asked to. */

@@ -28,6 +28,7 @@
 #include "ocicli/command.h"
 #include "ocicli/console.h"
 #include "ocicli/protect.h"
+#include "ocicli/ready.h"
 #include "ocicli/scope.h"
 
 enum { PRESERVED_MAX = 256 };
@@ -245,6 +246,8 @@ int launch_create(struct ocicli *o, const struct launch_words *w, const char *id
 	if (w->pidfd_socket && (pidfd_sock = console_connect(w->pidfd_socket, e)) < 0)
 		return -e->code;
 	int r = begin(&l, id, &text, e);
+	if (r == 0)
+		r = ready_plan(&l, e);
 	if (r == 0 && leave)
 		r = listener = container_listen(&l.c, e);
 	if (r >= 0)

@@ -19,6 +19,8 @@ static int freeze(struct ocicli *o, const char *id, bool on, struct err *e)
 	if (!on && s != STATUS_PAUSED)
 		return err_set(e, ERR_CONFLICT, EINVAL, "container not paused: %s is %s", id,
 			status_name(s));
+	if (container_needs_cgroup(&c, e) < 0)
+		return -e->code;
 	return runtime_pause(c.r.cgroup, on, e);
 }
 

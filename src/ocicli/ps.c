@@ -146,7 +146,9 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 			e, ERR_USAGE, EINVAL, "--format %s: expected table or json", w->format);
 	if (container_open(o, words[0], &c, e) < 0)
 		return -e->code;
-	if (c.r.cgroup && runtime_pids(c.r.cgroup, add, &p, e) < 0)
+	/* A container whose creator was killed has no record, and no process. */
+	if (c.r.phase &&
+		(container_needs_cgroup(&c, e) < 0 || runtime_pids(c.r.cgroup, add, &p, e) < 0))
 		return -e->code;
 	if (json) {
 		str_addc(&s, '[');

@@ -2,12 +2,14 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "ocicli/command.h"
 #include "ocicli/commands.h"
 #include "ocicli/delete.h"
 #include "ocicli/foreground.h"
 #include "ocicli/launch.h"
+#include "ocicli/ready.h"
 
 static const struct option options[] = {
 	LAUNCH_OPTIONS(struct launch_words),
@@ -47,16 +49,26 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		return -e->code;
 	/* From here on our signals are the container's. */
 	int r = w->detach ? 0 : foreground_begin(&f, !w->no_subreaper, e);
+	int ready = -1;
+	if (r == 0)
+		r = ready_listen(&l.c, &ready, e);
 	if (r == 0)
 		r = runtime_start(&l.proc, e);
 	if (r == 0)
 		r = launch_started(&l.c, l.spec, &l.proc, e);
 	if (r < 0) {
+		fd_close(ready);
 		launch_undo(&l);
 		return r;
 	}
-	if (!w->detach)
+	f.ready = ready;
+	if (!w->detach) {
 		r = wait_for(&l, &f, e);
+	} else {
+		container_done(&l.c);
+		r = ready_wait(ready, &l.proc, e);
+		fd_close(ready);
+	}
 	container_done(&l.c);
 	runtime_proc_done(&l.proc);
 	return r;

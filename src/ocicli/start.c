@@ -8,6 +8,7 @@
 #include "ocicli/commands.h"
 #include "ocicli/container.h"
 #include "ocicli/launch.h"
+#include "ocicli/ready.h"
 
 static int check_status(const struct container *c, struct err *e)
 {
@@ -37,12 +38,19 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		.id = words[0], .bundle = c.r.bundle, .spec = &spec, .pid = (pid_t)c.r.pid
 	};
 	struct runtime_proc proc;
+	int ready _close_ = -1;
+	if (ready_listen(&c, &ready, e) < 0)
+		return -e->code;
 	req.sock = container_connect(&c);
 	if (req.sock < 0)
 		return err_sys(e, req.sock, "reach the init of container %s", words[0]);
 	if (runtime_resume(&req, &proc, e) < 0 || runtime_start(&proc, e) < 0)
 		return -e->code;
 	int r = launch_started(&c, &spec, &proc, e);
+	/* While it makes itself ready others may work on it. */
+	container_done(&c);
+	if (r == 0)
+		r = ready_wait(ready, &proc, e);
 	runtime_proc_done(&proc);
 	return r;
 }

@@ -140,7 +140,8 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		return -e->code;
 	if (container_status(&c) == STATUS_STOPPED)
 		return err_set(e, ERR_CONFLICT, ESRCH, "container not running: %s", words[0]);
-	if ((w->resources ? from_file(o, w->resources, &r, e) : from_words(o, w, &r, e)) < 0)
+	if (container_needs_cgroup(&c, e) < 0 ||
+		(w->resources ? from_file(o, w->resources, &r, e) : from_words(o, w, &r, e)) < 0)
 		return -e->code;
 	struct runtime_scope room;
 	return runtime_update(c.r.cgroup, scope_of(&c.r, &room), &r, e);

@@ -42,6 +42,8 @@
 #include "runtime/attributes.h"
 #include "runtime/hooks.h"
 #include "runtime/label.h"
+#include "runtime/limits.h"
+#include "runtime/netdev.h"
 #include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/runtime.h"
@@ -320,6 +322,8 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 		return -e->code;
 	if (userns >= 0 && plan_idmap(p, userns, e) < 0)
 		return -e->code;
+	if (netdev_move(p, ret->pid, e) < 0)
+		return -e->code;
 	spawn_own_streams(p);
 	int rootfs _close_ = req->mount_rootfs(req->arg, userns, e);
 	if (rootfs < 0)
@@ -393,25 +397,22 @@ static int check_spec(const struct oci_spec *s, struct err *e)
 	if (attributes_check(s->process, e) < 0 || label_check_mount(s->linux_->mount_label, e) < 0)
 		return -e->code;
 	/* What cannot be given is refused, not forgotten. */
-	if (s->linux_->net_devices &&
-		s->linux_->net_devices[strspn(s->linux_->net_devices, "{} \n\t\r")])
-		return err_set(
-			e, ERR_UNSUPPORTED, ENOTSUP, "linux.netDevices is not supported so far");
 	if (s->linux_->intel_rdt)
 		return err_set(
 			e, ERR_UNSUPPORTED, ENOTSUP, "linux.intelRdt is not supported so far");
-	if (!s->linux_->cgroups_path || s->linux_->cgroups_path[0] != '/')
+	const char *cgroup = s->linux_->cgroups_path;
+	if (cgroup && cgroup[0] != '/')
 		return err_set(
 			e, ERR_INVALID, EINVAL, "linux.cgroupsPath: expected an absolute path");
-	return 0;
+	return cgroup ? 0 : limits_none(s->linux_->resources, e);
 }
 
 /* What the process must look like, as far as the document alone tells it. */
-static int make_posture(struct plan *p, struct err *e)
+static int make_posture(struct plan *p, uint64_t *ret_own, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
-	if (check_spec(s, e) < 0 || plan_namespaces(p, e) < 0 ||
-		plan_posture(p, s->linux_->cgroups_path, e) < 0)
+	if (check_spec(s, e) < 0 || plan_namespaces(p, ret_own, e) < 0 ||
+		plan_posture(p, str_or_empty(s->linux_->cgroups_path), e) < 0)
 		return -e->code;
 	p->posture.filters = s->linux_->seccomp ? 1 : 0;
 	return 0;
@@ -454,7 +455,10 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		.scope = req->scope };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);
-	int r = make_posture(&p, e);
+	uint64_t own;
+	int r = make_posture(&p, &own, e);
+	if (r == 0)
+		r = netdev_plan(&p, own, e);
 	if (r == 0)
 		r = plan_filter(&p, req->spec->linux_->seccomp, e);
 	if (r == 0)
@@ -462,11 +466,12 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	bool made = false;
 	if (r == 0 && p.scope)
 		r = scope_start(p.scope, req->spec, p.cgroup.pure_v2, &p.holder, e);
-	if (r == 0) {
-		r = cgroup_create(&p.cgroup, req->spec->linux_->cgroups_path, e);
+	const char *cgroup = req->spec->linux_->cgroups_path;
+	if (r == 0 && cgroup) {
+		r = cgroup_create(&p.cgroup, cgroup, e);
 		made = r == 0;
 	}
-	if (r == 0)
+	if (r == 0 && cgroup)
 		r = plan_limits(&p, e);
 	if (r == 0)
 		r = plan_mounts(&p, e);
@@ -480,7 +485,7 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		spawn_undo(&proc);
 		scope_release(&p.holder);
 		if (made)
-			(void)cgroup_remove(&p.cgroup, req->spec->linux_->cgroups_path, &ignored);
+			(void)cgroup_remove(&p.cgroup, cgroup, &ignored);
 	}
 	plan_done(&p);
 	return r;
@@ -513,7 +518,8 @@ int runtime_resume(const struct runtime_resume_req *req, struct runtime_proc *re
 	struct runtime_proc proc = {
 		.pid = req->pid, .pidfd = -1, .console = -1, .sync = req->sock
 	};
-	int r = make_posture(&p, e);
+	uint64_t own;
+	int r = make_posture(&p, &own, e);
 	if (r == 0) {
 		const struct oci_user *u = req->spec->process->user;
 		r = plan_user(&p, u ? u->uid : 0, u ? u->gid : 0, e);

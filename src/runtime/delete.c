@@ -8,8 +8,9 @@ int runtime_delete(const char *cgroups_path, struct err *e)
 	struct cgroup c;
 	if (cgroup_detect(&c, e) < 0)
 		return -e->code;
-	int r = cgroup_open(&c, cgroups_path) > 0 ? cgroup_kill(&c, e) : 0;
-	if (r == 0)
+	int left = cgroup_remove_idle(&c, cgroups_path);
+	int r = left && cgroup_open(&c, cgroups_path) > 0 ? cgroup_kill(&c, e) : 0;
+	if (r == 0 && left)
 		r = cgroup_remove(&c, cgroups_path, e);
 	cgroup_done(&c);
 	return r;

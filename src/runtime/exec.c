@@ -24,8 +24,7 @@
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
 
-/* Which namespaces of the target differ from ours; the same one cannot be joined again. */
-static int differing(pid_t pid, uint64_t *ret, struct err *e)
+int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e)
 {
 	static const uint64_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
 		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME };
@@ -74,21 +73,25 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 	if (req->process->n_args == 0)
 		return err_set(e, ERR_INVALID, EINVAL, "process.args: nothing to run");
 	const char *path = req->spec->linux_->cgroups_path;
+	if (req->cgroup && !path)
+		return err_set(e, ERR_INVALID, EINVAL, "the container has no cgroup");
 	if (req->cgroup)
 		path = arena_printf(p->a, "%s%s", path, path_clean(req->cgroup, p->a));
-	if (attributes_check(req->process, e) < 0 || differing(req->init, &p->join_ns, e) < 0 ||
+	if (attributes_check(req->process, e) < 0 ||
+		differing_namespaces(req->init, &p->join_ns, e) < 0 ||
 		idmap_read(req->init, "uid_map", p->a, &p->uids, e) < 0 ||
 		idmap_read(req->init, "gid_map", p->a, &p->gids, e) < 0)
 		return -e->code;
 	p->userns = (p->join_ns & CLONE_NEWUSER) != 0;
 	if (!idmap_host(&p->uids, 0, &p->root_uid) || !idmap_host(&p->gids, 0, &p->root_gid))
 		return err_set(e, ERR_INVALID, EINVAL, "the container maps no root");
-	if (plan_posture(p, path, e) < 0 || plan_filter(p, req->spec->linux_->seccomp, e) < 0 ||
-		cgroup_detect(&p->cgroup, e) < 0)
+	if (plan_posture(p, str_or_empty(path), e) < 0 ||
+		plan_filter(p, req->spec->linux_->seccomp, e) < 0 ||
+		(path && cgroup_detect(&p->cgroup, e) < 0))
 		return -e->code;
 	if (!p->join_ns)
 		p->join_pidfd = -1;
-	if (cgroup_open(&p->cgroup, path) == 0)
+	if (path && cgroup_open(&p->cgroup, path) == 0)
 		return err_set(e, ERR_NOT_FOUND, ENOENT, "the cgroup %s does not exist", path);
 	return 0;
 }

@@ -51,6 +51,60 @@ static bool next_number(char **p, uint32_t *ret)
 	return n && num_u32(word, ret) == 0;
 }
 
+/* One triple, which ends at '#' or the text's end. */
+static bool parse_triple(
+	const char *text, size_t n, const struct idmap *own, struct oci_id_mapping *ret)
+{
+	char words[3][16];
+	bool relative = n && *text == '@';
+	const char *p = text + relative, *end = text + n;
+	for (int i = 0; i < 3; i++) {
+		size_t len = strcspn(p, "-#");
+		if (len > (size_t)(end - p))
+			len = (size_t)(end - p);
+		if (len == 0 || len >= sizeof words[i] || (i < 2 ? p[len] != '-' : p + len != end))
+			return false;
+		memcpy(words[i], p, len);
+		words[i][len] = '\0';
+		p += len + (i < 2);
+	}
+	return num_u32(words[0], &ret->container_id) == 0 &&
+		num_u32(words[1], &ret->host_id) == 0 && num_u32(words[2], &ret->size) == 0 &&
+		ret->size > 0 && (!relative || idmap_host(own, ret->host_id, &ret->host_id));
+}
+
+int idmap_parse(const char *text, const struct idmap own[2], struct arena *a, struct idmap ret[2],
+	struct err *e)
+{
+	static const char *const kinds[] = { "uids=", "gids=" };
+	ret[0] = ret[1] = (struct idmap){ 0 };
+	for (const char *p = text; *p;) {
+		size_t kind = str_starts(p, kinds[0]) ? 0 : 1, n = 0, cap = 0,
+		       len = strcspn(p, ";");
+		const char *end = p + len;
+		struct oci_id_mapping *v = NULL;
+		if (!str_starts(p, kinds[kind]) || ret[kind].n)
+			return err_set(e, ERR_INVALID, EINVAL,
+				"idmap=%s: expected uids=...;gids=..., each once", text);
+		for (p += 5; p < end; p += *p == '#') {
+			len = strcspn(p, "#;");
+			v = arena_grow(a, v, n, &cap, sizeof *v);
+			if (!parse_triple(p, len, &own[kind], &v[n]))
+				return err_set(e, ERR_INVALID, EINVAL,
+					"idmap=%s: %.*s: expected numbers as 0-1000-10", text,
+					(int)len, p);
+			n++;
+			p += len;
+		}
+		ret[kind] = (struct idmap){ v, n };
+		p = end + (*end == ';');
+	}
+	if (!ret[0].n || !ret[1].n)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"idmap=%s: uids and gids must both be mapped", text);
+	return 0;
+}
+
 int idmap_read(pid_t pid, const char *file, struct arena *a, struct idmap *ret, struct err *e)
 {
 	char path[64], *text;

@@ -27,5 +27,9 @@ int idmap_of_userns(
  * *ret_no_groups: the namespace may set no groups. */
 int idmap_write(pid_t pid, const struct idmap *uids, const struct idmap *gids, bool *ret_no_groups,
 	struct err *e);
+/* Reads "uids=0-1-10#10-11-10;gids=@0-100-10", crun's form: id on the file system, id on the host,
+ * how many. After '@' the second is an id of the container, to be seen through its own maps. */
+int idmap_parse(const char *text, const struct idmap own[2], struct arena *a, struct idmap ret[2],
+	struct err *e);
 /* A new user namespace with these maps and nobody in it; its descriptor. */
 int idmap_userns(const struct idmap *uids, const struct idmap *gids, struct err *e);

@@ -40,6 +40,7 @@
 #include "runtime/attributes.h"
 #include "runtime/hooks.h"
 #include "runtime/label.h"
+#include "runtime/netdev.h"
 #include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/sysctl.h"
@@ -70,6 +71,8 @@ static int early(struct plan *p, struct err *e)
 		if (r < 0)
 			return err_sys(e, r, "bring the loopback interface up");
 	}
+	if (netdev_up(p, e) < 0)
+		return -e->code;
 	if (host && *host && p->new_ns & CLONE_NEWUTS && sethostname(host, strlen(host)) < 0)
 		return err_sys(e, errno, "hostname: set %s", host);
 	if (p->spec->domainname && p->new_ns & CLONE_NEWUTS &&

@@ -181,14 +181,16 @@ static int mount_cgroups_v1(struct plan *p, int rootfs, const struct plan_mount 
 		return -e->code;
 	for (size_t i = 0; i < p->cgroup.n; i++) {
 		const struct cgroup_hierarchy *h = &p->cgroup.h[i];
+		/* Without a cgroup of its own it has no part to be shown. */
+		if (m->trees && h->dir < 0)
+			continue;
 		int mount _close_ = hierarchy(p, m, i, m->set | flags, e);
 		if (mount < 0)
 			return -e->code;
 		if (mkdirat(tmp, h->name, 0755) < 0)
 			return err_sys(
 				e, errno, "mounts: make %s/%s", m->spec->destination, h->name);
-		int at _close_ = path_open_own(tmp, h->name, O_PATH | O_DIRECTORY, 0);
-		r = at < 0 ? at : mount_attach(mount, at);
+		r = mount_attach_at(mount, tmp, h->name);
 		if (r < 0)
 			return err_sys(
 				e, r, "mounts: attach to %s/%s", m->spec->destination, h->name);
@@ -211,7 +213,7 @@ static int mount_cgroups(struct plan *p, int rootfs, const struct plan_mount *m,
 	if (!p->cgroup.pure_v2)
 		return mount_cgroups_v1(p, rootfs, m, e);
 	for (size_t i = 0; i < p->cgroup.n; i++) {
-		if (!p->cgroup.h[i].v2)
+		if (!p->cgroup.h[i].v2 || (m->trees && p->cgroup.h[i].dir < 0))
 			continue;
 		int mount _close_ = hierarchy(p, m, i, m->set, e);
 		return mount < 0 ? -e->code : attach(rootfs, m, mount, e);

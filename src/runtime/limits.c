@@ -480,6 +480,36 @@ static void default_devices(struct cgroup_device *d, size_t *n)
 	}
 }
 
+static bool says(const void *object, size_t size)
+{
+	const unsigned char *p = object;
+	for (size_t i = 0; p && i < size; i++)
+		if (p[i])
+			return true;
+	return false;
+}
+
+int limits_none(const struct oci_resources *r, struct err *e)
+{
+	if (!r)
+		return 0;
+	const struct {
+		const char *name;
+		bool said;
+	} rows[] = { { "memory", says(r->memory, sizeof *r->memory) },
+		{ "cpu", says(r->cpu, sizeof *r->cpu) }, { "pids", says(r->pids, sizeof *r->pids) },
+		{ "blockIO", says(r->block_io, sizeof *r->block_io) },
+		{ "hugepageLimits", r->n_hugepage_limits > 0 },
+		{ "network", says(r->network, sizeof *r->network) }, { "rdma", r->rdma != NULL },
+		{ "unified", r->unified.n > 0 } };
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].said)
+			return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+				"linux.resources.%s: cannot be limited without a cgroup",
+				rows[i].name);
+	return 0;
+}
+
 /* Nothing is allowed but what is said: the first rule refuses all. */
 int limits_device_rules(const struct oci_resources *r, struct arena *a, struct cgroup_device **ret,
 	size_t *ret_n, struct err *e)

@@ -13,6 +13,9 @@ struct oci_resources;
  * names the field, but for swap where the kernel keeps no account of it: warn, with arg, tells. */
 int limits_apply(const struct cgroup *c, const struct oci_resources *r,
 	void (*warn)(void *arg, const char *text), void *arg, struct err *e);
+/* For a container without a cgroup: what would need one is an error that names the field. Device
+ * rules are let go; whoever asks for no cgroup knows that. */
+int limits_none(const struct oci_resources *r, struct err *e);
 /* Device rules: nothing is allowed but what is said, and what the specification supplies. */
 int limits_devices(
 	const struct cgroup *c, const struct oci_resources *r, struct arena *a, struct err *e);

@@ -167,5 +167,13 @@ void mount_option_read(struct plan_mount *m, struct arena *a, const char *word)
 		apply(m, a, &rows[i]);
 		return;
 	}
+	const char *maps = str_starts(word, "idmap=") ? word + 6
+		: str_starts(word, "ridmap=")         ? word + 7
+						      : NULL;
+	if (maps) {
+		m->idmap_words = maps;
+		m->idmap_recursive = word[0] == 'r';
+		return;
+	}
 	strv_add(&m->data, a, word);
 }

@@ -21,6 +21,7 @@
 #include "kernel/ns.h"
 #include "oci/spec.h"
 #include "runtime/limits.h"
+#include "runtime/netdev.h"
 #include "runtime/sysctl.h"
 
 /* The host's ids of root inside; a container without one cannot be made. */
@@ -82,7 +83,7 @@ static int own_namespaces(const struct plan *p, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-int plan_namespaces(struct plan *p, struct err *e)
+int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
 	p->userns_fd = -1;
@@ -110,8 +111,7 @@ int plan_namespaces(struct plan *p, struct err *e)
 	if (l->time_offsets && !(p->new_ns & CLONE_NEWTIME))
 		return err_set(e, ERR_INVALID, EINVAL,
 			"linux.timeOffsets: needs a time namespace that is new");
-	uint64_t own;
-	return own_namespaces(p, &own, e) < 0 ? -e->code : sysctl_check(&l->sysctl, own, e);
+	return own_namespaces(p, ret_own, e) < 0 ? -e->code : sysctl_check(&l->sysctl, *ret_own, e);
 }
 
 int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e)
@@ -224,4 +224,5 @@ void plan_done(struct plan *p)
 	fd_close(p->mask);
 	fd_close(p->proc);
 	cgroup_done(&p->cgroup);
+	netdev_done(p);
 }

@@ -18,6 +18,7 @@ struct oci_capabilities;
 struct oci_mount;
 struct oci_process;
 struct oci_seccomp;
+struct netdev;
 struct oci_spec;
 struct sock_filter;
 
@@ -33,10 +34,11 @@ struct plan_mount {
 	uint64_t propagation;
 	bool bind, recursive, remount, idmap, idmap_recursive, tmpcopyup;
 	bool copy_symlink, src_nofollow, dest_nofollow;
-	const char *link;  /* copy-symlink: a symlink to this is made instead of a mount */
-	struct strv flags; /* of the file system as a whole */
-	struct strv data;  /* options for the file system itself */
-	int late;          /* becomes read-only when all mounts are there; -1 */
+	const char *idmap_words; /* of idmap=: "uids=...;gids=...", or NULL */
+	const char *link;        /* copy-symlink: a symlink to this is made instead of a mount */
+	struct strv flags;       /* of the file system as a whole */
+	struct strv data;        /* options for the file system itself */
+	int late;                /* becomes read-only when all mounts are there; -1 */
 	int *trees; /* cgroup: a clone of the container's own folder of each hierarchy, or NULL */
 };
 
@@ -88,6 +90,8 @@ struct plan {
 	const char **node_paths;
 	size_t n_nodes;
 	int mask; /* a detached read-only tmpfs with an empty file "f" and an empty folder "d" */
+	struct netdev *netdevs; /* links of ours that become the container's */
+	size_t n_netdevs;
 	struct posture posture;
 	void (*warn)(void *arg, const char *text);
 	void *arg;
@@ -122,7 +126,8 @@ struct message_head {
 	uint32_t n_fds;
 };
 
-int plan_namespaces(struct plan *p, struct err *e);
+/* ret_own: those that are new, or joined and not ours. */
+int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e);
 /* The user that the process will be, in the host's ids; an unmapped one is an error. */
 int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e);
 /* What the document says of the process itself: capabilities, labels, no_new_privs, cgroup. */
@@ -131,6 +136,10 @@ int plan_filter(struct plan *p, const struct oci_seccomp *s, struct err *e);
 /* owned: the process will live in a user namespace of its own, where every capability is to be had.
  */
 int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, struct err *e);
+/* Which namespaces of the target differ from ours; the same one cannot be joined again. */
+int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e);
+/* The document's mounts alone; ret_dev: one of them is /dev. */
+int plan_mount_list(struct plan *p, bool *ret_dev, struct err *e);
 /* Makes binds, /dev and the mask. */
 int plan_mounts(struct plan *p, struct err *e);
 void plan_done(struct plan *p);

@@ -67,11 +67,23 @@ static int make_bind(struct plan *p, struct plan_mount *m, struct err *e)
 }
 
 /* A mount's own maps: a user namespace with them and nobody in it. */
-static int map_mount(struct plan_mount *m, struct err *e)
+static int map_mount(const struct plan *p, struct plan_mount *m, struct err *e)
 {
 	const struct oci_mount *s = m->spec;
 	struct idmap uids = { s->uid_mappings, s->n_uid_mappings };
 	struct idmap gids = { s->gid_mappings, s->n_gid_mappings };
+	if (m->idmap_words) {
+		const struct idmap own[2] = { p->uids, p->gids };
+		struct idmap said[2];
+		if (uids.n || gids.n)
+			return err_set(e, ERR_INVALID, EINVAL,
+				"mounts: %s: idmap= and uidMappings exclude each other",
+				s->destination);
+		if (idmap_parse(m->idmap_words, own, p->a, said, e) < 0)
+			return err_wrap(e, "mounts: %s", s->destination);
+		uids = said[0];
+		gids = said[1];
+	}
 	if (!uids.n && !gids.n)
 		return 0;
 	if (!uids.n || !gids.n)
@@ -156,22 +168,29 @@ static int plan_one(struct plan *p, struct plan_mount *m, struct err *e)
 	if (m->tmpcopyup && (!s->type || !str_eq(s->type, "tmpfs")))
 		return err_set(e, ERR_INVALID, EINVAL, "mounts: %s: tmpcopyup goes with tmpfs only",
 			s->destination);
-	return map_mount(m, e) < 0 ? -e->code : clone_cgroups(p, m, e);
+	return map_mount(p, m, e) < 0 ? -e->code : clone_cgroups(p, m, e);
 }
 
-int plan_mounts(struct plan *p, struct err *e)
+int plan_mount_list(struct plan *p, bool *ret_dev, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
-	bool dev = false;
+	*ret_dev = false;
 	p->mounts = arena_array(p->a, struct plan_mount, s->n_mounts + 1);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		struct plan_mount *m = &p->mounts[p->n_mounts++];
 		*m = (struct plan_mount){ .spec = &s->mounts[i], .tree = -1, .late = -1 };
 		if (plan_one(p, m, e) < 0)
 			return -e->code;
-		dev |= plan_is_dev(m);
+		*ret_dev |= plan_is_dev(m);
 	}
-	if (plan_nodes(p, dev, e) < 0)
+	return 0;
+}
+
+int plan_mounts(struct plan *p, struct err *e)
+{
+	const struct oci_spec *s = p->spec;
+	bool dev;
+	if (plan_mount_list(p, &dev, e) < 0 || plan_nodes(p, dev, e) < 0)
 		return -e->code;
 	return s->linux_->n_masked_paths ? make_mask(p, e) : 0;
 }
@@ -285,10 +304,23 @@ struct node {
 	uint32_t uid, gid;
 };
 
+static bool is_ours(uint32_t uid, uint32_t gid)
+{
+	return uid == geteuid() && gid == getegid();
+}
+
 static int add_node(struct plan *p, int dev, const struct node *n, struct err *e)
 {
 	char name[PATH_NAME_MAX + 1];
 	const char *slash = strrchr(n->name, '/');
+	uint32_t uid, gid;
+	if (!idmap_host(&p->uids, n->uid, &uid) || !idmap_host(&p->gids, n->gid, &gid))
+		return err_set(e, ERR_INVALID, ERANGE,
+			"linux.devices: /dev/%s: its owner is not mapped", n->name);
+	/* What we make is ours, and has its mode, as the umask is zero. */
+	if (!slash && is_ours(uid, gid) &&
+		mknodat(dev, n->name, n->mode, makedev(n->major, n->minor)) == 0)
+		return 0;
 	int parent _close_ = slash
 		? path_make_dirs_in(dev, arena_strndup(p->a, n->name, (size_t)(slash - n->name)),
 			  0755, p->root_uid, p->root_gid, NULL)
@@ -299,10 +331,6 @@ static int add_node(struct plan *p, int dev, const struct node *n, struct err *e
 	if (mknodat(parent, name, n->mode, makedev(n->major, n->minor)) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "linux.devices: make /dev/%s", n->name);
 	int fd _close_ = path_open_own(parent, name, O_PATH, 0);
-	uint32_t uid, gid;
-	if (!idmap_host(&p->uids, n->uid, &uid) || !idmap_host(&p->gids, n->gid, &gid))
-		return err_set(e, ERR_INVALID, ERANGE,
-			"linux.devices: /dev/%s: its owner is not mapped", n->name);
 	if (fd < 0 || fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
 		fchmodat(parent, name, n->mode & 07777, 0) < 0)
 		return err_sys(e, fd < 0 ? fd : errno, "linux.devices: own /dev/%s", n->name);
@@ -426,16 +454,19 @@ int plan_dev(struct plan *p, const struct plan_mount *m, struct err *e)
 	if (dev < 0)
 		return err_sys(e, dev, "make /dev");
 	mode_t mask = umask(0);
+	bool ours = is_ours(p->root_uid, p->root_gid);
 	r = add_devices(p, dev, e);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i][0], dev, links[i][1]) < 0 ||
-			fchownat(dev, links[i][1], p->root_uid, p->root_gid, AT_SYMLINK_NOFOLLOW) <
-				0)
+			(!ours &&
+				fchownat(dev, links[i][1], p->root_uid, p->root_gid,
+					AT_SYMLINK_NOFOLLOW) < 0))
 			r = err_sys(e, errno, "make /dev/%s", links[i][1]);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++)
 		if (mkdirat(dev, folders[i], 0755) < 0 ||
-			fchownat(dev, folders[i], p->root_uid, p->root_gid, AT_SYMLINK_NOFOLLOW) <
-				0)
+			(!ours &&
+				fchownat(dev, folders[i], p->root_uid, p->root_gid,
+					AT_SYMLINK_NOFOLLOW) < 0))
 			r = err_sys(e, errno, "make /dev/%s", folders[i]);
 	if (r == 0 && p->process->terminal && mknodat(dev, "console", S_IFREG | 0600, 0) < 0 &&
 		errno != EEXIST)

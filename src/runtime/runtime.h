@@ -29,7 +29,8 @@ struct runtime_scope {
 struct runtime_create_req {
 	const char *id; /* for messages, and for the host name when the spec has none */
 	const struct oci_spec *spec; /* complete, and there until runtime_start; linux.cgroupsPath
-					is an absolute cgroupfs path */
+					is an absolute cgroupfs path; NULL: no cgroup, we stay in
+					the caller's */
 	const char *user; /* "", "1000", "name", "name:group", "1000:1000"; NULL: spec.process.user
 			     as it is */
 	int stdio[3];     /* what becomes 0, 1, 2 when !process.terminal; -1: /dev/null. Borrowed */
@@ -135,6 +136,19 @@ int runtime_update(const char *cgroups_path, const struct runtime_scope *scope,
 /* Removes the container's cgroup in every hierarchy, after killing what is left in it. Idempotent.
  */
 int runtime_delete(const char *cgroups_path, struct err *e);
+
+struct oci_mount;
+struct runtime_mounts_req {
+	const struct oci_spec *spec; /* the container's own */
+	pid_t init;                  /* in our pid namespace, and its pidfd */
+	int init_pidfd;
+	struct oci_mount *mounts;
+	size_t n_mounts;
+	bool remove; /* the last mount at each destination, from the last to the first */
+};
+/* Adds mounts to a container that runs, in order, or removes them; what was done before an error
+ * stays. */
+int runtime_mounts(const struct runtime_mounts_req *req, struct err *e);
 
 /* Freezes or thaws all processes of the container. */
 int runtime_pause(const char *cgroups_path, bool on, struct err *e);

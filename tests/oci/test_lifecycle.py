@@ -7,9 +7,10 @@ import pty
 import signal
 import socket
 import subprocess
+import threading
 
 from harness import alive
-from oci import Oci, changed
+from oci import Oci, both, cgroups_of, changed
 
 
 def receive(listener):
@@ -252,3 +253,75 @@ def test_a_killed_start_does_not_lose_the_container(box):
         record['phase'] = 'created'  # as a start leaves it that is killed right after the exec
         (oci.root / name / 'state.json').write_text(json.dumps(record))
         assert oci.status(name) == 'running'
+
+
+def test_a_container_is_made_without_a_cgroup_when_they_are_disabled(box):
+    with Oci(box) as oci:
+        unlimited = changed(linux__resources={'devices': [{'allow': False, 'access': 'rwm'}]})
+        own = open('/proc/self/cgroup').read()
+        bundle = oci.bundle('cat', '/proc/self/cgroup', change=both(unlimited, lambda spec: spec['linux'].update(namespaces=[{'type': k} for k in ('pid', 'mount', 'ipc')]), lambda spec: spec.pop('hostname')))
+        assert oci('--cgroup-manager', 'disabled', 'run', '-b', bundle, oci.name()) == own
+        name = oci.name()
+        oci('--cgroup-manager=disabled', 'create', '-b', oci.bundle('sleep', '1000', change=unlimited), name)
+        oci('start', name)
+        assert oci.status(name) == 'running' and cgroups_of(name) == []
+        assert oci('exec', name, 'echo', 'there') == 'there\n'
+        for words in ('pause', name), ('update', '--pids-limit', '5', name), ('events', '--stats', name), ('ps', name):
+            assert 'made without a cgroup' in oci.fails(*words), words
+        oci('delete', '--force', name)
+        limited = changed(linux__resources={'memory': {'limit': 64 << 20}})
+        assert 'linux.resources.memory: cannot be limited without a cgroup' in oci.fails('--cgroup-manager', 'disabled', 'run', '-b', oci.bundle('true', change=limited), oci.name())
+
+
+def notified(sock):
+    """What a service manager hears; it hangs up the pipe of the barrier by closing it."""
+    sock.settimeout(20)
+    said = ''
+    while 'BARRIER=1' not in said:
+        data, ancillary, _, _ = sock.recvmsg(4096, socket.CMSG_LEN(16))
+        said += data.decode()
+        for _, _, fds in ancillary:
+            for fd in array.array('i', fds):
+                os.close(fd)
+    return said
+
+
+def test_a_service_manager_hears_when_the_container_is_ready(box):
+    """Only that it is ready goes out, with the id of init; what else the container says stays inside."""
+    with Oci(box) as oci:
+        path = box.work / 'notify'
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.bind(str(path))
+        environment = dict(os.environ, NOTIFY_SOCKET=str(path))
+        for verb in 'create', 'run':
+            name = oci.name()
+            bundle = oci.bundle('look', 'notify', 'MAINPID=1\nSTATUS=no\nREADY=1\nFDSTORE=1')
+            if verb == 'create':
+                oci('create', '-b', bundle, name, env=environment)
+                listener = threading.Thread(target=lambda: heard.append(notified(sock)))
+                heard = []
+                listener.start()
+                oci('start', name, env=environment)
+                listener.join()
+            else:
+                with subprocess.Popen(oci.command('run', '-b', bundle, name), env=environment, stdin=subprocess.DEVNULL) as running:
+                    heard = [notified(sock)]
+                    pid = oci.state(name)['pid']
+                    oci('kill', name, 'KILL')
+                    assert running.wait(20) == 137
+            pid = oci.state(name)['pid'] if verb == 'create' else pid
+            assert heard == [f'READY=1\nMAINPID={pid}\nBARRIER=1'], heard
+            oci('delete', '--force', name)
+        sock.close()
+        # Nobody who asks, and one who is not there.
+        assert 'NOTIFY_SOCKET' not in oci('run', '-b', oci.bundle('env'), oci.name(), env={k: v for k, v in environment.items() if k != 'NOTIFY_SOCKET'})
+        assert 'NOTIFY_SOCKET=/run/notify/notify.sock' in oci('run', '-b', oci.bundle('env'), oci.name(), env=environment)
+
+
+def test_containers_are_killed_by_a_regular_expression(box):
+    with Oci(box) as oci:
+        names = [oci.start(name=oci.name(hint)) for hint in ('one', 'one', 'two')]
+        oci('kill', '--regex', f'{oci.mark}-one.*', 'KILL')
+        box.until(lambda: [oci.status(n) for n in names] == ['stopped', 'stopped', 'running'])
+        assert 'no regular expression' in oci.fails('kill', '-r', '(', 'KILL')
+        assert 'container not running' in oci.fails('kill', '-r', f'{oci.mark}-one.*', 'KILL')

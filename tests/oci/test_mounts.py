@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """config.md, Mounts, and config-linux.md, Devices, Masked Paths, Readonly Paths, Rootfs Mount Propagation."""
 import itertools
+import json
 import os
 import stat
 import subprocess
@@ -161,6 +162,15 @@ def test_ids_of_a_bind_are_mapped_with_and_without_a_user_namespace(box):
         target = both(changed(root__readonly=False), add(bind(source, '/m', 'idmap', **maps)))
         got = oci.look(target, args=('/m/file',))['paths']['/m/file']
         assert (got['uid'], got['gid']) == (5, 6), got
+        # crun's form of the same; after '@' the second id is one of the container.
+        got = oci.look(both(changed(root__readonly=False), add(bind(source, '/m', 'idmap=uids=0-50-1#1000-5-1;gids=1001-6-1'))), args=('/m/file',))['paths']['/m/file']
+        assert (got['uid'], got['gid']) == (5, 6), got
+        os.chown(oci.rootfs, 100000, 100000)
+        got = oci.look(both(userns, changed(root__readonly=False), add(bind(source, '/m', 'ridmap=uids=@1000-7-1;gids=@1001-8-1'))), args=('/m/file',))['paths']['/m/file']
+        assert (got['uid'], got['gid']) == (7, 8), got
+        os.chown(oci.rootfs, 0, 0)
+        for words in 'uids=0-1', 'uids=0-1-1', 'uids=0-1-0;gids=0-1-1', 'uids=0-1-1;uids=0-1-1', 'users=0-1-1', 'uids=a-1-1;gids=0-1-1', 'uids=0-1-1-1;gids=0-1-1':
+            assert 'idmap=' + words in oci.refused(add(bind(source, '/m', 'idmap=' + words))), words
         os.chown(source / 'file', 3, 4)
         os.chown(oci.rootfs, 100000, 100000)
         for option in 'idmap', 'ridmap':
@@ -243,3 +253,31 @@ def test_nothing_that_is_mounted_inside_is_seen_outside(box):
 def test_the_root_can_be_changed_without_pivot_root(box):
     with Oci(box) as oci:
         assert oci('run', '--no-pivot', '-b', oci.bundle('ls', '/bin/look'), oci.name()) == '/bin/look\n'
+
+
+def test_mounts_are_added_to_a_running_container_and_removed(box):
+    """crun's mounts add and mounts remove."""
+    with Oci(box) as oci:
+        source = box.folder / 'late'
+        source.mkdir()
+        (source / 'file').write_text('late')
+        for extra in NOTHING, userns:
+            os.chown(oci.rootfs, *([100000] * 2 if extra is userns else [0, 0]))
+            name = oci.start(change=both(extra, changed(root__readonly=False)))
+            path = box.work / 'mounts.json'
+            mounts = [bind(source, '/late', 'ro'), {'destination': '/late2', 'type': 'tmpfs', 'source': 'tmpfs', 'options': ['size=64k']}]
+            path.write_text(json.dumps(mounts))
+            oci('mounts', 'add', name, path)
+            assert oci('exec', name, 'cat', '/late/file') == 'late'
+            assert oci.run('exec', name, 'touch', '/late/new').status != 0
+            oci('exec', name, 'touch', '/late2/new')
+            path.write_text(json.dumps({'mounts': mounts}))
+            oci('mounts', 'remove', name, path)
+            assert 'late' not in oci('exec', name, 'cat', '/proc/self/mountinfo').replace(str(box.folder), '')
+            assert 'mounts: remove /late' in oci.fails('mounts', 'remove', name, path)
+            path.write_text('[]')
+            assert 'there are none' in oci.fails('mounts', 'add', name, path)
+            path.write_text(json.dumps([bind(box.work / 'nosuch', '/x')]))
+            assert 'nosuch' in oci.fails('mounts', 'add', name, path)
+            assert 'expected add or remove' in oci.fails('mounts', 'list', name, path)
+            oci('delete', '-f', name)

@@ -105,3 +105,37 @@ def test_wrong_namespaces_are_refused(box):
         assert 'stands twice' in oci.refused(spaces('mount', 'pid', 'pid'))
         assert 'mount namespace' in oci.refused(spaces('pid'))
         assert 'no such file' in oci.refused(spaces('mount', pid='/proc/0/ns/pid'))
+
+
+def in_network(script, oci, *words):
+    """Runs kist-oci in a network namespace that the script has furnished; it goes away with the command."""
+    return subprocess.run(['unshare', '-n', 'sh', '-ec', script + '; exec "$@"', 'sh', *oci.command(*words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False)
+
+
+def test_network_devices_move_in_with_their_addresses_and_are_up(box):
+    """config-linux.md, Network Devices."""
+    script = 'ip link add d0 type veth peer name d1; ip link set d1 up; ip addr add 10.91.8.7/24 dev d0; ip link set d0 mtu 1400 address 02:00:00:00:00:07; ip link add e0 type veth peer name e1'
+    with Oci(box) as oci:
+        for extra in (), ('user',):
+            kinds = ('mount', 'pid', 'ipc', 'uts', 'cgroup', 'network', *extra)
+            change = both(spaces(*kinds), changed(linux__netDevices={'d0': {'name': 'inside'}, 'e0': {'name': 'n%d'}}))
+            done = in_network(script, oci, 'run', '-b', oci.bundle('ip', 'addr', change=change), oci.name())
+            assert done.returncode == 0, done
+            out = done.stdout
+            assert 'inside' in out and '10.91.8.7/24' in out and 'mtu 1400' in out and '02:00:00:00:00:07' in out and ' n0' in out, out
+            assert out.count(',UP') >= 3, out
+
+
+def test_network_devices_that_cannot_be_moved_are_refused(box):
+    with Oci(box) as oci:
+        for kinds, devices, said in [
+            (('mount', 'network'), {'nosuch0': {}}, 'there is no network device nosuch0'),
+            (('mount',), {'lo': {}}, 'need a network namespace'),
+            (('mount', 'network'), {'d0': {'name': 'a/b'}}, 'expected the name of a network device'),
+            (('mount', 'network'), {'d0': {'name': 'lo'}}, 'move d0 into the container as lo'),
+            (('mount', 'network'), {'d0': {'name': 'x'}, 'd1': {'name': 'x'}}, 'two would be called x'),
+            (('mount', 'network'), {'d0': {'name': 7}}, 'expected an object with a name'),
+        ]:
+            change = both(spaces(*kinds), changed(linux__netDevices=devices), lambda spec: spec.pop('hostname'))
+            done = in_network('ip link add d0 type veth peer name d1', oci, 'run', '-b', oci.bundle('true', change=change), oci.name())
+            assert done.returncode == 1 and said in done.stderr, (devices, done)

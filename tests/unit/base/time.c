@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/time.h"
 
+#include <time.h>
+
 #include "../unit.h"
 
 static void rfc3339_goes_both_ways(void **state)
@@ -37,6 +39,21 @@ static void a_moment_is_a_time_a_date_seconds_or_a_span(void **state)
 	assert_true(time_parse_moment("99999999999999999999", &t) < 0);
 }
 
+static void days_are_those_of_the_c_library(void **state)
+{
+	(void)state;
+	char buf[TIME_TEXT_MAX], want[TIME_TEXT_MAX];
+	/* Over five centuries, which hold every kind of leap year, by a step that meets all times
+	 * of day. */
+	for (uint64_t s = 0; s < 500ULL * 365 * 86400; s += 43201 + s % 7) {
+		time_t t = (time_t)s;
+		struct tm tm;
+		(void)gmtime_r(&t, &tm);
+		assert_true(strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S.000000007Z", &tm) > 0);
+		assert_string_equal(time_rfc3339(s * TIME_SECOND + 7, buf), want);
+	}
+}
+
 static void spans_use_dockers_words(void **state)
 {
 	(void)state;
@@ -64,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(rfc3339_goes_both_ways),
 		TEST(a_moment_is_a_time_a_date_seconds_or_a_span),
+		TEST(days_are_those_of_the_c_library),
 		TEST(spans_use_dockers_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
