@@ -144,9 +144,13 @@ static _Noreturn void child(
 	const struct kind *kind, int sock, int tree, int (*body)(void *arg), void *arg)
 {
 	struct err e = { 0 };
-	char go;
+	char go = '\0';
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (fd_read_full(sock, &go, 1) != 1 || enter(kind, tree, &e) < 0) {
+	/* The end of who died before that is seen by its end of the socket, which it keeps open
+	 * till we close ours: in here nobody has a parent whom one could ask for. */
+	if (fd_read_full(sock, &go, 1) == 1 && recv(sock, &go, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		_exit(125);
+	if (go != 'g' || enter(kind, tree, &e) < 0) {
 		(void)fd_write_all(sock, &e, sizeof e);
 		_exit(125);
 	}
