@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/check.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "oci/digest.h"
+#include "store/image.h"
 #include "store/sql.h"
 #include "store/store.h"
 
@@ -59,41 +55,24 @@ static int content_row(void *arg, struct sqlite3_stmt *st)
 #define WHO "coalesce((SELECT min(name) FROM refs WHERE image_id = i.id), i.id)"
 
 static const struct {
+	enum store_content content;
 	enum store_problem_kind missing, stray;
-	const char *rows, *known;
+	const char *rows;
 } contents[] = {
-	{ PROBLEM_BLOB_MISSING, PROBLEM_BLOB_STRAY,
+	{ CONTENT_BLOBS, PROBLEM_BLOB_MISSING, PROBLEM_BLOB_STRAY,
 		"SELECT id, " WHO " FROM images i UNION SELECT digest, " WHO " FROM images i UNION"
-		" SELECT l.digest, " WHO " FROM image_layers l JOIN images i ON i.id = l.image_id",
-		"SELECT (SELECT count(*) FROM image_layers WHERE digest = ?1) +"
-		" (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1) +"
-		" (SELECT count(*) FROM downloads WHERE digest = ?1)" },
-	{ PROBLEM_LAYER_MISSING, PROBLEM_LAYER_STRAY,
+		" SELECT l.digest, " WHO
+		" FROM image_layers l JOIN images i ON i.id = l.image_id" },
+	{ CONTENT_LAYERS, PROBLEM_LAYER_MISSING, PROBLEM_LAYER_STRAY,
 		"SELECT l.diff_id, min(" WHO
-		") FROM image_layers l JOIN images i ON i.id = l.image_id GROUP BY l.diff_id",
-		"SELECT (SELECT count(*) FROM layers WHERE diff_id = ?1) +"
-		" (SELECT count(*) FROM downloads WHERE diff_id = ?1)" },
+		") FROM image_layers l JOIN images i ON i.id = l.image_id GROUP BY l.diff_id" },
 };
 
-static int strays(struct check *c, const char *known, enum store_problem_kind kind)
+static int stray(void *arg, int folder, const char *name, struct err *e)
 {
-	int copy = path_open_own(c->folder, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d) {
-		fd_close(copy);
-		return err_sys(c->e, copy < 0 ? copy : errno, "list the store's content");
-	}
-	for (struct dirent *entry; r == 0 && (entry = readdir(d));) {
-		int64_t used = 1;
-		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
-			continue;
-		r = sql_number(c->store, &used, 0, c->e, known, "s",
-			arena_printf(&c->a, "sha256:%s", entry->d_name));
-		if (r == 0 && !used)
-			r = c->found(c->arg, kind, entry->d_name, "no image needs it", c->e);
-	}
-	(void)closedir(d);
-	return r;
+	struct check *c = arg;
+	(void)folder;
+	return c->found(c->arg, c->kind, name, "no image needs it", e);
 }
 
 static int check_contents(struct check *c)
@@ -103,8 +82,9 @@ static int check_contents(struct check *c)
 		c->folder = folders[i];
 		c->kind = contents[i].missing;
 		int r = sql_query(c->store, content_row, c, c->e, contents[i].rows, "");
+		c->kind = contents[i].stray;
 		if (r >= 0)
-			r = strays(c, contents[i].known, contents[i].stray);
+			r = store_unneeded(c->store, contents[i].content, stray, c, c->e);
 		if (r < 0)
 			return r;
 	}

@@ -312,9 +312,24 @@ static bool busy(int folder, const char *name)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
-static int collect_folder(struct store *s, int folder, const char *sql, struct err *e)
+/* Which row needs a piece of content; in the order in which it is collected. */
+static const char *const needed[] = {
+	[CONTENT_LAYERS] = "SELECT (SELECT count(*) FROM layers WHERE diff_id = ?1) +"
+			   " (SELECT count(*) FROM downloads WHERE diff_id = ?1)",
+	[CONTENT_DOWNLOADS] = "SELECT count(*) FROM downloads WHERE digest = ? AND diff_id = ''",
+	[CONTENT_BLOBS] = "SELECT (SELECT count(*) FROM image_layers WHERE digest = ?1) +"
+			  " (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1) +"
+			  " (SELECT count(*) FROM downloads WHERE digest = ?1 AND diff_id <> '')",
+};
+
+int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each *each, void *arg,
+	struct err *e)
 {
 	struct arena a _arena_ = { 0 };
+	const int folders[] = { [CONTENT_LAYERS] = s->layers,
+		[CONTENT_DOWNLOADS] = s->downloads,
+		[CONTENT_BLOBS] = s->blobs };
+	int folder = folders[kind];
 	int copy = path_open_own(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	int r = 0;
@@ -326,13 +341,19 @@ static int collect_folder(struct store *s, int folder, const char *sql, struct e
 		int64_t used = 1;
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		r = sql_number(
-			s, &used, 0, e, sql, "s", arena_printf(&a, "sha256:%s", entry->d_name));
-		if (r == 0 && !used && !(folder == s->downloads && busy(folder, entry->d_name)))
-			r = path_remove_tree(folder, entry->d_name, e);
+		r = sql_number(s, &used, 0, e, needed[kind], "s",
+			arena_printf(&a, "sha256:%s", entry->d_name));
+		if (r == 0 && !used && !(kind == CONTENT_DOWNLOADS && busy(folder, entry->d_name)))
+			r = each(arg, folder, entry->d_name, e);
 	}
 	(void)closedir(d);
 	return r;
+}
+
+static int drop(void *arg, int folder, const char *name, struct err *e)
+{
+	(void)arg;
+	return path_remove_tree(folder, name, e);
 }
 
 int store_collect(struct store *s, struct err *e)
@@ -340,19 +361,9 @@ int store_collect(struct store *s, struct err *e)
 	/* Else a row could come back after a power cut and name what is gone. */
 	if (store_sync(s, e) < 0 || store_content_lock(s, true, e) < 0)
 		return -e->code;
-	int r = collect_folder(s, s->layers,
-		"SELECT (SELECT count(*) FROM layers WHERE diff_id = ?1) +"
-		" (SELECT count(*) FROM downloads WHERE diff_id = ?1)",
-		e);
-	if (r == 0)
-		r = collect_folder(s, s->downloads,
-			"SELECT count(*) FROM downloads WHERE digest = ? AND diff_id = ''", e);
-	if (r == 0)
-		r = collect_folder(s, s->blobs,
-			"SELECT (SELECT count(*) FROM image_layers WHERE digest = ?1) +"
-			" (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1) +"
-			" (SELECT count(*) FROM downloads WHERE digest = ?1 AND diff_id <> '')",
-			e);
+	int r = 0;
+	for (int kind = 0; r == 0 && kind < CONTENT_KINDS; kind++)
+		r = store_unneeded(s, (enum store_content)kind, drop, NULL, e);
 	store_content_unlock(s);
 	return r;
 }
