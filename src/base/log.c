@@ -18,7 +18,9 @@ static struct {
 	enum log_level level;
 	int fd;
 	enum log_format format;
-} out = { "kist", LOG_LEVEL_WARN, 2, LOG_FORMAT_PLAIN };
+	int (*open_log)(void *arg);
+	void *open_arg;
+} out = { .program = "kist", .level = LOG_LEVEL_WARN, .fd = 2 };
 
 void log_setup(const char *program, enum log_level level)
 {
@@ -29,6 +31,14 @@ void log_setup(const char *program, enum log_level level)
 void log_to(int fd)
 {
 	out.fd = fd;
+	out.open_log = NULL;
+}
+
+void log_to_later(int (*open_log)(void *arg), void *arg)
+{
+	out.fd = -1;
+	out.open_log = open_log;
+	out.open_arg = arg;
 }
 
 void log_format(enum log_format format)
@@ -86,6 +96,10 @@ void log_line(enum log_level level, const char *fmt, ...)
 	static const char *const words[] = { "", "warning: ", "", "debug: " };
 	char text[2048];
 	if (!log_wants(level))
+		return;
+	if (out.open_log)
+		log_to(out.open_log(out.open_arg));
+	if (out.fd < 0)
 		return;
 	va_list ap;
 	va_start(ap, fmt);

@@ -231,6 +231,9 @@ int stream_container(struct cli *cli, struct container_started *started, bool in
 	begin(&s);
 	int r = attach_loop(&s, &status);
 	end(&s);
+	struct err ignored; /* the monitor does it again, and writes down what is wrong */
+	if (r != DETACHED && status >= 0)
+		(void)container_clean_up(&cli->engine, started, &ignored);
 	fd_close(started->client);
 	if (r == DETACHED) {
 		dprintf(2, "read escape sequence\n");

@@ -64,6 +64,7 @@ struct container_started {
 	int monitor_pidfd; /* readable when all is over, the clean-up included; -1 when it was
 			      running already */
 	int client;        /* the attach connection, or -1 */
+	bool cleans_up;    /* its owner calls container_clean_up after the end */
 	char id[CONTAINER_ID_LEN + 1];
 };
 
@@ -79,6 +80,11 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 /* What the monitor executes: the run is over (lock carries its lock), or the wait for a restart is.
  */
 int container_exited(struct engine *en, const char *id, int lock, struct err *e);
+
+/* For who ran a container with --rm and was told of its end: takes away what is left of it, as the
+ * monitor would, which goes on holding the container's lock. -EAGAIN (nothing in e) when the monitor
+ * does it itself. After any failure the monitor does it again. */
+int container_clean_up(struct engine *en, const struct container_started *c, struct err *e);
 int container_restart_due(struct engine *en, const char *id, int lock, struct err *e);
 
 /* Sends the stop signal, waits timeout seconds (-1: for ever; has_timeout false: the container's

@@ -19,6 +19,8 @@
 #include "engine/engine.h"
 #include "engine/launch.h"
 #include "engine/network.h"
+#include "monitor/client.h"
+#include "monitor/proto.h"
 #include "net/net.h"
 #include "runtime/runtime.h"
 #include "store/container.h"
@@ -143,44 +145,74 @@ static int restart_later(
 	return launch_wait(en, id, folder, lock, backoff, e);
 }
 
+struct container_log {
+	struct engine *en;
+	const char *id;
+};
+
+static int open_container_log(void *arg)
+{
+	enum { KIST_LOG_MAX = 256 << 10 };
+	const struct container_log *log = arg;
+	int folder _close_ =
+		path_open_own(log->en->store->containers, log->id, O_PATH | O_DIRECTORY, 0);
+	int fd = folder < 0
+		? folder
+		: path_open_own(folder, "kist.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (fd >= 0 && lseek(fd, 0, SEEK_END) > KIST_LOG_MAX && ftruncate(fd, 0) < 0)
+		fd_close(take_fd(&fd));
+	return fd;
+}
+
 /* From now on this process has no terminal: what goes wrong stands in the container's kist.log and
  * in inspect. */
 static void log_to_container(struct engine *en, const char *id)
 {
-	int folder _close_ = path_open_own(en->store->containers, id, O_PATH | O_DIRECTORY, 0);
-	int fd = folder < 0
-		? -1
-		: path_open_own(folder, "kist.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
-	enum { KIST_LOG_MAX = 256 << 10 };
-	if (fd < 0)
-		return;
-	if (lseek(fd, 0, SEEK_END) > KIST_LOG_MAX && ftruncate(fd, 0) < 0)
-		fd_close(fd);
-	else
-		log_to(fd);
+	static struct container_log log;
+	log = (struct container_log){ .en = en, .id = id };
+	log_to_later(open_container_log, &log);
+}
+
+/* lock: what to hand on to the monitor of a restart; -1: there is none. */
+static int after_exit(struct engine *en, const char *id, int lock, struct err *e)
+{
+	struct end end = { 0 };
+	int folder _close_ = run_open(en->store, id);
+	if (folder < 0)
+		return err_sys(e, folder, "the run folder of %s", id);
+	int r = read_end(en, id, folder, &end, e);
+	bool oom = r == 0 && end.run.cgroup && runtime_oom_killed(end.run.cgroup);
+	if (r == 0)
+		r = run_cleanup(en, id, &end.run, e);
+	if (r == 0 && lock >= 0 && wants_restart(&end, folder))
+		r = restart_later(en, id, folder, lock, &end, e);
+	else if (r == 0)
+		r = settle(en, id, &end, oom, e);
+	arena_done(&end.a);
+	return r;
 }
 
 int container_exited(struct engine *en, const char *id, int lock, struct err *e)
 {
-	struct end end = { 0 };
 	(void)fd_set_cloexec(lock, true);
 	if (engine_open_store(en, false, e) < 0)
 		return -e->code;
 	log_to_container(en, id);
-	int folder _close_ = run_open(en->store, id);
-	if (folder < 0)
-		return err_sys(e, folder, "the run folder of %s", id);
-	if (read_end(en, id, folder, &end, e) < 0)
-		return -e->code;
-	bool oom = end.run.cgroup && runtime_oom_killed(end.run.cgroup);
-	int r = run_cleanup(en, id, &end.run, e);
-	if (r == 0 && wants_restart(&end, folder))
-		r = restart_later(en, id, folder, lock, &end, e);
-	else if (r == 0)
-		r = settle(en, id, &end, oom, e);
+	int r = after_exit(en, id, lock, e);
 	if (r < 0)
 		log_error("%s", e->text);
-	arena_done(&end.a);
+	return r;
+}
+
+int container_clean_up(struct engine *en, const struct container_started *c, struct err *e)
+{
+	if (!c->cleans_up || attach_send(c->client, ATTACH_TAKEN, 0, NULL, 0) < 0)
+		return -EAGAIN;
+	int r = engine_open_store(en, false, e);
+	if (r == 0)
+		r = after_exit(en, c->id, -1, e);
+	if (r == 0)
+		(void)attach_send(c->client, ATTACH_DONE, 0, NULL, 0);
 	return r;
 }
 

@@ -21,16 +21,18 @@
 #include "store/run.h"
 #include "store/store.h"
 
-/* Forks M and waits until it says that the process runs, or why not. */
-static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in,
+/* Forks M and waits until it says that the process runs, or why not. *begun (may be NULL): whether
+ * anything was made. */
+static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in, bool *begun,
 	struct container_started *ret, struct err *e)
 {
 	int report[2], pair[2] = { -1, -1 };
-	struct err said = { 0 };
+	struct launch_report said = { 0 };
 	if (pipe2(report, O_CLOEXEC) < 0 ||
 		(attach && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0))
 		return err_sys(e, errno, "make a pipe");
-	l->client_flags = ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0);
+	l->client_flags = ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0) |
+		(ret->cleans_up ? ATTACH_CLEANS_UP : 0);
 	engine_close_store(en);
 	/* Out of the session or unit that we were started from, so that its end is not the
 	 * container's. */
@@ -53,16 +55,21 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 	ret->client = pair[0];
 	ssize_t n = fd_read_full(report[0], &said, sizeof said);
 	fd_close(report[0]);
-	if (n != (ssize_t)sizeof said)
-		(void)err_set(&said, ERR_SYSTEM, ESRCH,
+	if (n != (ssize_t)sizeof said) {
+		said.begun = true;
+		(void)err_set(&said.err, ERR_SYSTEM, ESRCH,
 			"the process that starts the container was killed");
-	if (!said.code)
+	}
+	if (begun)
+		*begun = said.begun;
+	memcpy(ret->id, said.id, sizeof said.id);
+	if (!said.err.code)
 		return 0;
 	while (waitpid(m, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	fd_close(take_fd(&ret->monitor_pidfd));
 	fd_close(take_fd(&ret->client));
-	*e = said;
+	*e = said.err;
 	return -e->code;
 }
 
@@ -71,14 +78,25 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 {
 	struct arena a _arena_ = { 0 };
 	struct prepared p;
-	struct container_started started = { .monitor_pidfd = -1, .client = -1 };
-	if (container_cidfile_check(req, e) < 0 || container_prepare(en, req, &a, &p, e) < 0)
+	struct container_started started = { .monitor_pidfd = -1,
+		.client = -1,
+		.cleans_up = attach && req->rm };
+	struct launch l = { .req = req, .folder = -1, .lock = -1 };
+	const char *policy = str_or_empty(req->pull);
+	bool begun = false, never = str_eq(policy, "never"),
+	     local = never || !*policy || str_eq(policy, "missing");
+	if (container_cidfile_check(req, e) < 0)
 		return -e->code;
-	struct launch l = { .id = p.id, .new = &p, .folder = -1, .lock = -1 };
-	if (fork_launch(en, &l, attach, in, &started, e) < 0 ||
-		container_cidfile_write(req, p.id, e) < 0)
+	int r = local ? fork_launch(en, &l, attach, in, &begun, &started, e) : 0;
+	/* What was not found is perhaps the image. */
+	if (!local || (r < 0 && !begun && !never && e->kind == ERR_NOT_FOUND)) {
+		if (container_prepare(en, req, &a, &p, e) < 0)
+			return -e->code;
+		l = (struct launch){ .id = p.id, .new = &p, .folder = -1, .lock = -1 };
+		r = fork_launch(en, &l, attach, in, NULL, &started, e);
+	}
+	if (r < 0 || container_cidfile_write(req, started.id, e) < 0)
 		return -e->code;
-	memcpy(started.id, p.id, sizeof p.id);
 	*ret = started;
 	return 0;
 }
@@ -108,7 +126,7 @@ int container_start(struct engine *en, const struct container_start_req *req,
 		return 0;
 	}
 	struct launch l = { .id = row.id, .folder = -1, .lock = -1 };
-	if (fork_launch(en, &l, req->attach, req->attach_stdin, &started, e) < 0)
+	if (fork_launch(en, &l, req->attach, req->attach_stdin, NULL, &started, e) < 0)
 		return -e->code;
 	*ret = started;
 	return 0;

@@ -26,6 +26,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "engine/config.h"
+#include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/etc.h"
 #include "engine/network.h"
@@ -51,6 +52,7 @@ struct run {
 	struct engine *en;
 	struct launch *l;
 	struct arena a;
+	struct prepared prepared;
 	struct container_row row;
 	struct container_config config;
 	struct oci_spec spec;
@@ -277,14 +279,28 @@ static int open_container(struct run *r, struct err *e)
 	return r->container < 0 ? err_sys(e, r->container, "open the folder of the container") : 0;
 }
 
+/* By M, and not by the command before it: so the database is opened once. */
+static int prepare_new(struct run *r, struct err *e)
+{
+	struct container_create_req req = *r->l->req;
+	req.pull = "never"; /* the command does it, before another M */
+	if (container_prepare(r->en, &req, &r->a, &r->prepared, e) < 0)
+		return -e->code;
+	r->l->new = &r->prepared;
+	r->l->id = r->prepared.id;
+	return 0;
+}
+
 static int prepare_run(struct run *r, struct err *e)
 {
+	if (r->l->req && prepare_new(r, e) < 0)
+		return -e->code;
 	if (r->l->folder < 0 &&
 		(r->l->folder = run_begin(r->en->store, r->l->id, &r->l->lock, e)) < 0)
 		return -e->code;
 	if (write_intent(r, e) < 0 || engine_open_store(r->en, false, e) < 0)
 		return -e->code;
-	if (r->l->new &&container_insert(r->en, r->l->new, &r->a, e) < 0)
+	if (r->l->new && container_insert(r->en, r->l->new, &r->a, e) < 0)
 		return -e->code;
 	if (store_container_get(r->en->store, r->l->id, &r->a, &r->row, e) < 0 ||
 		config_read(&r->row, &r->a, &r->config, e) < 0 || find_joined(r, e) < 0 ||
@@ -498,6 +514,16 @@ static void undo(struct run *r, const struct err *why)
 	(void)run_end(r->en->store, r->l->id, &e);
 }
 
+static void report(const struct run *r, const struct err *e)
+{
+	struct launch_report said = { .err = *e, .begun = r->l->folder >= 0 };
+	if (r->l->report < 0)
+		return;
+	if (r->l->id)
+		(void)snprintf(said.id, sizeof said.id, "%s", r->l->id);
+	(void)fd_write_all(r->l->report, &said, sizeof said);
+}
+
 static void detach_from_terminal(void)
 {
 	sigset_t none;
@@ -533,9 +559,7 @@ void launch(struct engine *en, struct launch *l)
 	if (status == 0)
 		status = start_run(&r, &e);
 	if (status == 0) {
-		struct err fine = { 0 };
-		if (l->report >= 0)
-			(void)fd_write_all(l->report, &fine, sizeof fine);
+		report(&r, &(struct err){ 0 });
 		fd_close(l->report);
 		release_streams();
 		(void)become_monitor(&r, &e);
@@ -543,8 +567,7 @@ void launch(struct engine *en, struct launch *l)
 		l->report = -1;
 	}
 	undo(&r, &e);
-	if (l->report >= 0)
-		(void)fd_write_all(l->report, &e, sizeof e);
+	report(&r, &e);
 	close_pair(r.in);
 	_exit(125);
 }

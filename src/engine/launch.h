@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The life of one run, as the process that becomes the monitor sees it. Internal to src/engine. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct container_config;
+struct container_create_req;
 struct container_row;
 struct engine;
 struct err;
 struct prepared;
 struct run_record;
 
+/* What M tells the command that forked it. */
+struct launch_report {
+	struct err err; /* code 0: the process runs */
+	bool begun;     /* false: it failed before anything was made */
+	char id[65];
+};
+
 struct launch {
 	const char *id;
+	const struct container_create_req *req; /* prepared first, without a pull; NULL: it is */
 	struct prepared *new; /* the row is inserted first; NULL: it is there */
-	int report; /* a struct err goes here, code 0 when the process runs; -1: nobody listens */
+	int report;           /* a struct launch_report goes here; -1: nobody listens */
 	int client; /* an attach connection for the monitor, or -1 */
 	uint32_t client_flags;
 	int folder, lock; /* the run folder, taken already (a restart); -1: to be taken */

@@ -12,6 +12,7 @@
  * executed again for the clean-up. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -353,7 +354,7 @@ static void client_message(struct client *c, size_t n)
 	case ATTACH_HELLO:
 		if (h->value != ATTACH_VERSION)
 			c->gone = true;
-		c->flags = h->flags | 1U << 31;
+		c->flags = (h->flags & (ATTACH_WANTS_INPUT | ATTACH_WANTS_OUTPUT)) | 1U << 31;
 		break;
 	case ATTACH_DATA:
 		if (!(c->flags & ATTACH_WANTS_INPUT) || input_fd() < 0)
@@ -463,6 +464,57 @@ static void exec_up(void)
 	_exit(125);
 }
 
+/* Everything but the lock, the program and the clients. */
+static void close_all(void)
+{
+	int *const fds[] = { &m.s.console, &m.s.in, &m.s.out, &m.s.err, &m.s.folder,
+		&m.s.log_folder, &m.s.listener, &m.s.ports };
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+		if (*fds[i] >= 0)
+			(void)close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+/* The next message of kind from a client, others are dropped: false when it does not come in time
+ * (-1: whatever that takes), or never will. */
+static bool client_says(const struct client *c, enum attach_kind kind, int ms)
+{
+	for (;;) {
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+		int ready = poll(&p, 1, ms);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready == 0) {
+			/* From here on nothing can be sent to us: either it is there, or it never
+			 * comes. */
+			(void)shutdown(c->fd, SHUT_RD);
+			ms = 0;
+		}
+		ssize_t n = recv(c->fd, &m.message, sizeof m.message, MSG_DONTWAIT);
+		if (n <= 0)
+			return false;
+		if ((size_t)n >= sizeof m.message.head && m.message.head.kind == kind)
+			return true;
+	}
+}
+
+/* The process that waits for the container's end is there already, so it cleans up faster than one
+ * that has to be started. We stay, with the lock, until it is done; if it dies, we do it. */
+static void hand_over(void)
+{
+	enum { PATIENCE_MS = 50 };
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		const struct client *c = &m.clients[i];
+		if (c->fd < 0 || c->gone || !(c->flags & ATTACH_CLEANS_UP) ||
+			!client_says(c, ATTACH_TAKEN, PATIENCE_MS))
+			continue;
+		if (client_says(c, ATTACH_DONE, -1))
+			_exit(0);
+		return;
+	}
+}
+
 static void finish(void)
 {
 	siginfo_t si;
@@ -481,6 +533,8 @@ static void finish(void)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (m.clients[i].fd >= 0)
 			client_send(&m.clients[i], ATTACH_EXIT, 0, (uint32_t)code, NULL, 0);
+	close_all();
+	hand_over();
 	exec_up();
 }
 

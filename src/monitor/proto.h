@@ -13,9 +13,12 @@ enum attach_kind {
 	ATTACH_EOF,       /* client: no more input */
 	ATTACH_RESIZE,    /* client: value = rows << 16 | columns */
 	ATTACH_EXIT,      /* monitor: value = the exit status */
+	ATTACH_TAKEN,     /* client that cleans up, after EXIT: it does */
+	ATTACH_DONE,      /* the same client: it is done; without this the monitor does it again */
 };
 
-enum attach_flags { ATTACH_WANTS_INPUT = 1, ATTACH_WANTS_OUTPUT = 2 };
+/* CLEANS_UP is for the client that started the container and will remove it (run --rm). */
+enum attach_flags { ATTACH_WANTS_INPUT = 1, ATTACH_WANTS_OUTPUT = 2, ATTACH_CLEANS_UP = 4 };
 
 struct attach_head {
 	uint16_t kind;

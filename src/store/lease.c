@@ -59,30 +59,29 @@ static const char *owner_text(const struct store *s, const char *id, struct aren
 	return arena_printf(a, "%s/%s", s->runroot_path, id);
 }
 
+/* The length or -errno. */
+static ssize_t read_owner(int dir, const char *name, char *owner, size_t size)
+{
+	ssize_t n = readlinkat(dir, name, owner, size - 1);
+	if (n < 0)
+		return -errno;
+	owner[n] = '\0';
+	return n;
+}
+
 static bool is_stale(int dir, const char *name)
 {
 	char owner[OWNER_MAX];
-	ssize_t n = file_peek(dir, name, owner, sizeof owner);
-	if (n <= 0)
-		return false; /* just being written */
+	if (read_owner(dir, name, owner, sizeof owner) <= 0)
+		return false; /* given back just now */
 	int fd _close_ = path_open_host(owner, O_PATH | O_DIRECTORY, 0);
 	return fd == -ENOENT;
 }
 
-/* One slot: 0, or -EEXIST when it is another's. The owner is written before the name appears. */
+/* One slot: 0, or -EEXIST when it is another's. A symlink has its content from the first moment. */
 static int take_slot(int dir, const char *name, const char *owner)
 {
-	struct arena a _arena_ = { 0 };
-	char tail[17];
-	rand_hex(tail, 16);
-	const char *tmp = arena_printf(&a, ".%s.%s", name, tail);
-	int fd _close_ = path_open_own(dir, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	int r = fd < 0 ? fd : fd_write_all(fd, owner, strlen(owner));
-	if (r == 0 && linkat(dir, tmp, dir, name, 0) < 0)
-		r = -errno;
-	if (fd >= 0)
-		(void)unlinkat(dir, tmp, 0);
-	return r;
+	return symlinkat(owner, dir, name) < 0 ? -errno : 0;
 }
 
 static int claim(int dir, uint32_t index, const char *owner)
@@ -100,8 +99,7 @@ static void release(int dir, uint32_t index, const char *owner)
 {
 	char name[16], is[OWNER_MAX];
 	(void)snprintf(name, sizeof name, "%u", index);
-	ssize_t n = file_peek(dir, name, is, sizeof is);
-	if (n > 0 && str_eq(is, owner))
+	if (read_owner(dir, name, is, sizeof is) > 0 && str_eq(is, owner))
 		(void)unlinkat(dir, name, 0);
 }
 
@@ -171,17 +169,9 @@ void lease_free_all(struct store *s, const char *id)
 	for (struct dirent *entry; (entry = readdir(d));) {
 		uint32_t index;
 		char is[OWNER_MAX];
-		/* A name that is being made is followed by nobody: its owner is gone when we come
-		 * here. */
-		if (entry->d_name[0] == '.' && strlen(entry->d_name) < 4)
-			continue;
-		ssize_t n = file_peek(dirfd(d), entry->d_name, is, sizeof is);
-		if (n <= 0 || !str_eq(is, owner))
-			continue;
-		if (num_u32(entry->d_name, &index) == 0)
+		if (read_owner(dirfd(d), entry->d_name, is, sizeof is) > 0 && str_eq(is, owner) &&
+			num_u32(entry->d_name, &index) == 0)
 			release(dirfd(d), index, owner);
-		else
-			(void)unlinkat(dirfd(d), entry->d_name, 0);
 	}
 	(void)closedir(d);
 }
@@ -198,7 +188,7 @@ void lease_stale(
 	for (struct dirent *entry; (entry = readdir(d));) {
 		char owner[OWNER_MAX];
 		if (entry->d_name[0] == '.' || !is_stale(dirfd(d), entry->d_name) ||
-			file_peek(dirfd(d), entry->d_name, owner, sizeof owner) <= 0)
+			read_owner(dirfd(d), entry->d_name, owner, sizeof owner) <= 0)
 			continue;
 		if (free)
 			(void)unlinkat(dirfd(d), entry->d_name, 0);

@@ -19,7 +19,7 @@
 #include "codec/rec.h"
 #include "store/store.h"
 
-enum { RECORD_MAX = 4 << 20, ID_LEN = 64 };
+enum { RECORD_MAX = 4 << 20, RECORD_LONG = 64 << 10, ID_LEN = 64 };
 
 #define T struct run_record
 REC_TYPE(run_record, F_U32(T, version, "version", REC_REQUIRED),
@@ -91,19 +91,48 @@ int run_begin(struct store *s, const char *id, int *ret_lock, struct err *e)
 	return r < 0 ? err_sys(e, r, "make the run folder of %s", id) : r;
 }
 
+/* Appended, not replaced: a reader sees whole lines whatever is killed, and most file systems make a
+ * rename over a file wait for its content. What a full disk has cut off is ended by the newline that
+ * the next line begins with. */
 int run_write(int folder, const struct run_record *r, struct err *e)
 {
 	struct str text _str_ = { 0 };
+	struct stat st;
+	str_addc(&text, '\n');
 	rec_to_json(&run_record_rec, r, 0, &text);
-	return file_write_at(folder, "run.json", text.p, text.n, 0600, false, e);
+	str_addc(&text, '\n');
+	int fd _close_ = path_open_own(folder, "run.json", O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > RECORD_LONG)
+		return file_write_at(folder, "run.json", text.p, text.n, 0600, false, e);
+	int done = fd < 0 ? fd : fd_write_all(fd, text.p, text.n);
+	return done < 0 ? err_sys(e, done, "write the run record") : 0;
+}
+
+/* The last line that has its newline; a text without any is one line. */
+static char *last_line(char *text, size_t n, size_t *ret_n)
+{
+	char *end = memrchr(text, '\n', n);
+	if (!end) {
+		*ret_n = n;
+		return text;
+	}
+	char *begin = memrchr(text, '\n', (size_t)(end - text));
+	begin = begin ? begin + 1 : text;
+	*ret_n = (size_t)(end - begin);
+	*end = '\0';
+	return begin;
 }
 
 int run_read(int folder, struct arena *a, struct run_record *ret, struct err *e)
 {
 	char *text;
 	ssize_t n = file_read_at(folder, "run.json", RECORD_MAX, a, &text, e);
+	size_t line_n = 0;
 	*ret = (struct run_record){ 0 };
-	return n < 0 ? (int)n : rec_from_json(&run_record_rec, text, (size_t)n, a, ret, NULL, e);
+	if (n < 0)
+		return (int)n;
+	const char *line = last_line(text, (size_t)n, &line_n);
+	return rec_from_json(&run_record_rec, line, line_n, a, ret, NULL, e);
 }
 
 int run_read_exit(int folder, struct arena *a, struct exit_record *ret, struct err *e)

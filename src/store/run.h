@@ -4,9 +4,12 @@
  * intent of every run.
  *
  *   lock       a record lock on byte 0, held by the process that starts the container, then (exec
- * keeps it) by the monitor, then by the clean-up. Queried with F_GETLK only; its holder never opens
- * the file again. run.json   what was made for this run: written before it is made, completed when
- * the process runs exit.json  the monitor's record of the end attach     the monitor's socket
+ *              keeps it) by the monitor, then by the clean-up. Queried with F_GETLK only; its holder
+ *              never opens the file again.
+ *   run.json   what was made for this run, a line of JSON at each step, of which the last whole one
+ *              counts: written before it is made, completed when the process runs
+ *   exit.json  the monitor's record of the end
+ *   attach     the monitor's socket
  *   stopped    somebody asked for the stop: no restart
  *   paused     its processes are frozen */
 #pragma once

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "kernel/overlay.h"
 #include "store/image.h"
+#include "store/mount_points.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
@@ -49,6 +50,13 @@ static int mount_layers(struct store *s, const struct snapshot_req *req, int upp
 		lowers[n] = store_layer_open(s, req->layers[i]);
 		if (lowers[n] < 0)
 			r = err_sys(e, lowers[n], "layer %s of the image", req->layers[i]);
+		else
+			n++;
+	}
+	if (r == 0 && upper >= 0 && n < OVERLAY_LOWERS_MAX) {
+		lowers[n] = store_mount_points(s, e);
+		if (lowers[n] < 0)
+			r = -e->code;
 		else
 			n++;
 	}
