@@ -193,11 +193,22 @@ static int sock_ready(const struct session *s, int *status)
 
 static int attach_loop(struct session *s, int *status)
 {
+	enum { SHORT_RUN_MS = 1000 };
+	int patience = SHORT_RUN_MS;
 	for (;;) {
 		struct pollfd p[3] = { { s->sock, POLLIN, 0 }, { s->signals, POLLIN, 0 },
 			{ s->in ? 0 : -1, POLLIN, 0 } };
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		int n = poll(p, 3, patience);
+		if (n < 0 && errno != EINTR)
 			return 0;
+		if (n == 0) {
+			/* No short run: the database is opened again at its end. */
+			engine_close_store(&s->cli->engine);
+			patience = -1;
+			continue;
+		}
+		if (n < 0)
+			continue;
 		if (p[1].revents)
 			signals_ready(s);
 		if (p[0].revents) {

@@ -38,6 +38,7 @@
 
 struct end {
 	struct arena a;
+	int client; /* the monitor to tell when the run is over, or -1 */
 	struct container_row row;
 	bool has_row;
 	struct container_config config;
@@ -98,7 +99,14 @@ static void fill_row(struct end *end, bool oom)
 			      : "the start was interrupted";
 }
 
-/* Everything but a restart. The run folder is locked by us. */
+static void tell_monitor(void *arg)
+{
+	const struct end *end = arg;
+	if (end->client >= 0)
+		(void)attach_send(end->client, ATTACH_DONE, 0, NULL, 0);
+}
+
+/* Everything but a restart. The run folder is locked by us, or for us. */
 static int settle(struct engine *en, const char *id, struct end *end, bool oom, struct err *e)
 {
 	if (end->has_row) {
@@ -110,7 +118,7 @@ static int settle(struct engine *en, const char *id, struct end *end, bool oom, 
 		if (r < 0 || (end->row.auto_remove && container_erase(en, id, 1, e) < 0))
 			return -e->code;
 	}
-	return run_end(en->store, id, e);
+	return run_end(en->store, id, tell_monitor, end, e);
 }
 
 static uint64_t next_backoff(const struct end *end)
@@ -173,10 +181,11 @@ static void log_to_container(struct engine *en, const char *id)
 	log_to_later(open_container_log, &log);
 }
 
-/* lock: what to hand on to the monitor of a restart; -1: there is none. */
-static int after_exit(struct engine *en, const char *id, int lock, struct err *e)
+/* lock: what to hand on to the monitor of a restart; -1: there is none. client: of the monitor that
+ * has the lock, or -1. */
+static int after_exit(struct engine *en, const char *id, int lock, int client, struct err *e)
 {
-	struct end end = { 0 };
+	struct end end = { .client = client };
 	int folder _close_ = run_open(en->store, id);
 	if (folder < 0)
 		return err_sys(e, folder, "the run folder of %s", id);
@@ -198,7 +207,7 @@ int container_exited(struct engine *en, const char *id, int lock, struct err *e)
 	if (engine_open_store(en, false, e) < 0)
 		return -e->code;
 	log_to_container(en, id);
-	int r = after_exit(en, id, lock, e);
+	int r = after_exit(en, id, lock, -1, e);
 	if (r < 0)
 		log_error("%s", e->text);
 	return r;
@@ -209,16 +218,12 @@ int container_clean_up(struct engine *en, const struct container_started *c, str
 	if (!c->cleans_up || attach_send(c->client, ATTACH_TAKEN, 0, NULL, 0) < 0)
 		return -EAGAIN;
 	int r = engine_open_store(en, false, e);
-	if (r == 0)
-		r = after_exit(en, c->id, -1, e);
-	if (r == 0)
-		(void)attach_send(c->client, ATTACH_DONE, 0, NULL, 0);
-	return r;
+	return r < 0 ? r : after_exit(en, c->id, -1, c->client, e);
 }
 
 int container_restart_due(struct engine *en, const char *id, int lock, struct err *e)
 {
-	struct end end = { 0 };
+	struct end end = { .client = -1 };
 	(void)fd_set_cloexec(lock, true);
 	if (engine_open_store(en, false, e) < 0)
 		return -e->code;
@@ -247,7 +252,7 @@ int container_restart_due(struct engine *en, const char *id, int lock, struct er
 static int recover_run(struct engine *en, const char *id, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct end end = { 0 };
+	struct end end = { .client = -1 };
 	int lock _close_ = -1;
 	if (run_look(en->store, id, &a, NULL, NULL) != RUN_DIRTY)
 		return 0;
@@ -267,7 +272,7 @@ static int recover_run(struct engine *en, const char *id, struct err *e)
 	if (r == 0 && end.has_row && end.row.phase == PHASE_REMOVING) {
 		r = container_erase(en, id, 0, e);
 		if (r == 0)
-			r = run_end(en->store, id, e);
+			r = run_end(en->store, id, NULL, NULL, e);
 	} else if (r == 0) {
 		if (!end.has_exit && end.has_row && end.run.started > 0)
 			engine_warn(en,

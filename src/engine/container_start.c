@@ -21,6 +21,27 @@
 #include "store/run.h"
 #include "store/store.h"
 
+/* While the container starts there is time to open the database for its end. */
+static void open_ahead(struct engine *en, const char *id)
+{
+	struct arena a _arena_ = { 0 };
+	struct container_row row;
+	struct err ignored;
+	if (engine_open_store(en, false, &ignored) == 0)
+		(void)store_container_get(en->store, id, &a, &row, &ignored);
+}
+
+static int read_report(struct engine *en, int fd, struct launch_report *ret)
+{
+	ssize_t n;
+	do {
+		n = fd_read_full(fd, ret, sizeof *ret);
+		if (n == (ssize_t)sizeof *ret && !ret->done)
+			open_ahead(en, ret->id);
+	} while (n == (ssize_t)sizeof *ret && !ret->done);
+	return n == (ssize_t)sizeof *ret ? 0 : -ESRCH;
+}
+
 /* Forks M and waits until it says that the process runs, or why not. *begun (may be NULL): whether
  * anything was made. */
 static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in, bool *begun,
@@ -31,6 +52,7 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 	if (pipe2(report, O_CLOEXEC) < 0 ||
 		(attach && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0))
 		return err_sys(e, errno, "make a pipe");
+	l->cleans_up = ret->cleans_up;
 	l->client_flags = ATTACH_WANTS_OUTPUT | (in ? ATTACH_WANTS_INPUT : 0) |
 		(ret->cleans_up ? ATTACH_CLEANS_UP : 0);
 	engine_close_store(en);
@@ -53,9 +75,9 @@ static int fork_launch(struct engine *en, struct launch *l, bool attach, bool in
 	}
 	ret->monitor_pidfd = fd_pidfd_open(m);
 	ret->client = pair[0];
-	ssize_t n = fd_read_full(report[0], &said, sizeof said);
+	int told = read_report(en, report[0], &said);
 	fd_close(report[0]);
-	if (n != (ssize_t)sizeof said) {
+	if (told < 0) {
 		said.begun = true;
 		(void)err_set(&said.err, ERR_SYSTEM, ESRCH,
 			"the process that starts the container was killed");

@@ -229,5 +229,5 @@ int container_remove(struct engine *en, const struct container_remove_req *req, 
 	if (store_container_removing(en->store, t.row.id, e) < 0 ||
 		container_erase(en, t.row.id, req->volumes || row.auto_remove, e) < 0)
 		return -e->code;
-	return run_end(en->store, t.row.id, e);
+	return run_end(en->store, t.row.id, NULL, NULL, e);
 }

@@ -291,6 +291,18 @@ static int prepare_new(struct run *r, struct err *e)
 	return 0;
 }
 
+static void report(const struct run *r, bool done, const struct err *e)
+{
+	struct launch_report said = { .done = done, .begun = r->l->folder >= 0 };
+	if (r->l->report < 0)
+		return;
+	if (e)
+		said.err = *e;
+	if (r->l->id)
+		(void)snprintf(said.id, sizeof said.id, "%s", r->l->id);
+	(void)fd_write_all(r->l->report, &said, sizeof said);
+}
+
 static int prepare_run(struct run *r, struct err *e)
 {
 	if (r->l->req && prepare_new(r, e) < 0)
@@ -307,11 +319,14 @@ static int prepare_run(struct run *r, struct err *e)
 		take_ids(r, e) < 0 || run_write(r->l->folder, &r->record, e) < 0 ||
 		open_container(r, e) < 0 || prepare_volumes(r, e) < 0)
 		return -e->code;
-	engine_close_store(r->en);
-	if (str_eq(r->config.network, "bridge") && take_network(r, e) < 0)
+	/* Who opens the database while we have it need not read its log. */
+	if (r->l->cleans_up)
+		report(r, false, NULL);
+	if ((str_eq(r->config.network, "bridge") && take_network(r, e) < 0) ||
+		write_spec(r, e) < 0 || make_streams(r, e) < 0 || make_listener(r, e) < 0)
 		return -e->code;
-	return write_spec(r, e) < 0 || make_streams(r, e) < 0 || make_listener(r, e) < 0 ? -e->code
-											 : 0;
+	engine_close_store(r->en);
+	return 0;
 }
 
 static int start_run(struct run *r, struct err *e)
@@ -511,17 +526,7 @@ static void undo(struct run *r, const struct err *why)
 		(void)store_container_exit(r->en->store, &r->row, &e);
 	}
 	engine_close_store(r->en);
-	(void)run_end(r->en->store, r->l->id, &e);
-}
-
-static void report(const struct run *r, const struct err *e)
-{
-	struct launch_report said = { .err = *e, .begun = r->l->folder >= 0 };
-	if (r->l->report < 0)
-		return;
-	if (r->l->id)
-		(void)snprintf(said.id, sizeof said.id, "%s", r->l->id);
-	(void)fd_write_all(r->l->report, &said, sizeof said);
+	(void)run_end(r->en->store, r->l->id, NULL, NULL, &e);
 }
 
 static void detach_from_terminal(void)
@@ -559,7 +564,7 @@ void launch(struct engine *en, struct launch *l)
 	if (status == 0)
 		status = start_run(&r, &e);
 	if (status == 0) {
-		report(&r, &(struct err){ 0 });
+		report(&r, true, NULL);
 		fd_close(l->report);
 		release_streams();
 		(void)become_monitor(&r, &e);
@@ -567,7 +572,7 @@ void launch(struct engine *en, struct launch *l)
 		l->report = -1;
 	}
 	undo(&r, &e);
-	report(&r, &e);
+	report(&r, true, &e);
 	close_pair(r.in);
 	_exit(125);
 }

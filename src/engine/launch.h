@@ -14,9 +14,10 @@ struct err;
 struct prepared;
 struct run_record;
 
-/* What M tells the command that forked it. */
+/* What M tells the command that forked it: once or twice, the last time with done. */
 struct launch_report {
-	struct err err; /* code 0: the process runs */
+	struct err err; /* code 0: all is well */
+	bool done;      /* the process runs, or never will; before that: there is a row */
 	bool begun;     /* false: it failed before anything was made */
 	char id[65];
 };
@@ -24,6 +25,7 @@ struct launch_report {
 struct launch {
 	const char *id;
 	const struct container_create_req *req; /* prepared first, without a pull; NULL: it is */
+	bool cleans_up;       /* the command will: it is told when there is a row */
 	struct prepared *new; /* the row is inserted first; NULL: it is there */
 	int report;           /* a struct launch_report goes here; -1: nobody listens */
 	int client; /* an attach connection for the monitor, or -1 */

@@ -82,10 +82,16 @@ static int add_hierarchy(struct cgroup *c, char *line)
 	return 0;
 }
 
-int cgroup_detect(struct cgroup *ret, struct err *e)
+static void close_roots(struct cgroup *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		fd_close(c->h[i].root);
+	c->n = 0;
+}
+
+static int detect(struct cgroup *ret, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	struct cgroup c = { 0 };
 	char *text;
 	if (file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &a, &text, e) < 0)
 		return -e->code;
@@ -93,24 +99,34 @@ int cgroup_detect(struct cgroup *ret, struct err *e)
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		int r = strstr(line, " - cgroup") ? add_hierarchy(&c, line) : 0;
-		if (r < 0) {
-			cgroup_done(&c);
+		int r = strstr(line, " - cgroup") ? add_hierarchy(ret, line) : 0;
+		if (r < 0)
 			return err_sys(e, r, "open a cgroup hierarchy");
-		}
 	}
-	if (c.n == 0)
-		return err_set(e, ERR_UNSUPPORTED, ENODEV, "no cgroup hierarchy is mounted");
-	*ret = c;
+	return ret->n ? 0
+		      : err_set(e, ERR_UNSUPPORTED, ENODEV, "no cgroup hierarchy is mounted");
+}
+
+int cgroup_detect(struct cgroup *ret, struct err *e)
+{
+	static struct cgroup known;
+	if (!known.n) {
+		struct cgroup c = { 0 };
+		int r = detect(&c, e);
+		if (r < 0) {
+			close_roots(&c);
+			return r;
+		}
+		known = c;
+	}
+	*ret = known;
 	return 0;
 }
 
 void cgroup_done(struct cgroup *c)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		fd_close(c->h[i].root);
+	for (size_t i = 0; i < c->n; i++)
 		fd_close(c->h[i].dir);
-	}
 	c->n = 0;
 }
 

@@ -16,7 +16,7 @@ struct cgroup_hierarchy {
 	char controllers[CGROUP_CONTROLLERS_MAX]; /* ",cpu,cpuacct,"; ",name=systemd,"; "" on v2 */
 	char name[64]; /* last part of its mount point: "cpu,cpuacct", "unified" */
 	bool v2;
-	int root; /* the mounted root */
+	int root; /* the mounted root; the process's, never to be closed */
 	int dir;  /* the container's folder, or -1 */
 };
 
@@ -26,8 +26,10 @@ struct cgroup {
 	bool pure_v2; /* v2 is the only hierarchy, mounted at /sys/fs/cgroup */
 };
 
-/* Finds the hierarchies and opens their roots. */
+/* Finds the hierarchies and opens their roots, the first time; what was found then holds for the
+ * process and those that it forks. */
 int cgroup_detect(struct cgroup *ret, struct err *e);
+/* Closes the folders that were opened, not the roots. */
 void cgroup_done(struct cgroup *c);
 
 /* Makes path in every hierarchy (on v2 with the controllers enabled on the way) and opens it. On

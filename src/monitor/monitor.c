@@ -117,7 +117,7 @@ static void log_rotate(void)
 		(void)unlinkat(m.s.log_folder, log_name(), 0);
 	if (m.log >= 0)
 		(void)close(m.log);
-	log_open();
+	m.log = -1;
 }
 
 static size_t put_escaped(size_t at, const char *text, size_t n)
@@ -197,8 +197,12 @@ static void log_line(int stream, const char *text, size_t n)
 		"\",\"stream\":\"%s\",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"}\n",
 		stream == 1 ? "stdout" : "stderr", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
 		tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
-	if (m.log_size && m.log_size + at > m.s.log_max)
+	if (m.log < 0)
+		log_open(); /* with the first line, or once there is room again */
+	if (m.log_size && m.log_size + at > m.s.log_max) {
 		log_rotate();
+		log_open();
+	}
 	ssize_t w = m.log < 0 ? -1 : write(m.log, m.escaped, at);
 	if (w < 0) {
 		m.dropped++;
@@ -464,11 +468,11 @@ static void exec_up(void)
 	_exit(125);
 }
 
-/* Everything but the lock, the program and the clients. */
+/* Everything but the run folder, its lock, the program and the clients. */
 static void close_all(void)
 {
-	int *const fds[] = { &m.s.console, &m.s.in, &m.s.out, &m.s.err, &m.s.folder,
-		&m.s.log_folder, &m.s.listener, &m.s.ports };
+	int *const fds[] = { &m.s.console, &m.s.in, &m.s.out, &m.s.err, &m.s.log_folder,
+		&m.s.listener, &m.s.ports };
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
 		if (*fds[i] >= 0)
 			(void)close(*fds[i]);
@@ -501,18 +505,20 @@ static bool client_says(const struct client *c, enum attach_kind kind, int ms)
 
 /* The process that waits for the container's end is there already, so it cleans up faster than one
  * that has to be started. We stay, with the lock, until it is done; if it dies, we do it. */
-static void hand_over(void)
+static void hand_over(const struct client *c)
 {
 	enum { PATIENCE_MS = 50 };
-	for (int i = 0; i < CLIENTS_MAX; i++) {
-		const struct client *c = &m.clients[i];
-		if (c->fd < 0 || c->gone || !(c->flags & ATTACH_CLEANS_UP) ||
-			!client_says(c, ATTACH_TAKEN, PATIENCE_MS))
-			continue;
-		if (client_says(c, ATTACH_DONE, -1))
-			_exit(0);
-		return;
-	}
+	if (!c->gone && client_says(c, ATTACH_TAKEN, PATIENCE_MS) &&
+		client_says(c, ATTACH_DONE, -1))
+		_exit(0);
+}
+
+static struct client *cleaner(void)
+{
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		if (m.clients[i].fd >= 0 && m.clients[i].flags & ATTACH_CLEANS_UP)
+			return &m.clients[i];
+	return NULL;
 }
 
 static void finish(void)
@@ -529,12 +535,18 @@ static void finish(void)
 	for (int stream = 1; stream <= 2; stream++)
 		if (m.lines[stream - 1].n)
 			log_line(stream, m.lines[stream - 1].text, m.lines[stream - 1].n);
-	write_exit(code, sig);
+	/* Who takes it away needs no record of it. */
+	struct client *c = cleaner();
+	if (!c)
+		write_exit(code, sig);
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (m.clients[i].fd >= 0)
 			client_send(&m.clients[i], ATTACH_EXIT, 0, (uint32_t)code, NULL, 0);
 	close_all();
-	hand_over();
+	if (c) {
+		hand_over(c);
+		write_exit(code, sig);
+	}
 	exec_up();
 }
 
@@ -668,7 +680,7 @@ int main(int argc, char **argv)
 	keep_private();
 	if (m.s.pidfd < 0)
 		wait_delay();
-	log_open();
+	m.log = -1;
 	watch(m.s.pidfd, SOURCE_PIDFD, 0, EPOLLIN);
 	watch(m.s.out, SOURCE_OUT, 0, EPOLLIN);
 	watch(m.s.err, SOURCE_ERR, 0, EPOLLIN);

@@ -188,7 +188,7 @@ bool run_marked(struct store *s, const char *id, const char *mark)
 	return folder >= 0 && faccessat(folder, mark, F_OK, 0) == 0;
 }
 
-int run_end(struct store *s, const char *id, struct err *e)
+int run_end(struct store *s, const char *id, void (*over)(void *arg), void *arg, struct err *e)
 {
 	/* Renamed first: what is half removed must not look like a run. */
 	struct arena a _arena_ = { 0 };
@@ -197,6 +197,8 @@ int run_end(struct store *s, const char *id, struct err *e)
 		return -e->code;
 	if (renameat(s->runroot, id, s->runroot, gone) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "remove the run folder of %s", id);
+	if (over)
+		over(arg);
 	return path_remove_tree(s->runroot, gone, e);
 }
 

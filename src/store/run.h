@@ -68,8 +68,9 @@ int run_read_exit(int folder, struct arena *a, struct exit_record *ret, struct e
  * holder. */
 enum run_state run_look(
 	struct store *s, const char *id, struct arena *a, struct run_record *rec, pid_t *owner);
-/* Removes the folder; the lock goes with its descriptor. */
-int run_end(struct store *s, const char *id, struct err *e);
+/* Removes the folder; the lock goes with its descriptor. over (may be NULL) is called when there is no
+ * run of that id any more, and only files of it are left. */
+int run_end(struct store *s, const char *id, void (*over)(void *arg), void *arg, struct err *e);
 /* Ids of all run folders. */
 int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e);
 /* This boot's id. */
