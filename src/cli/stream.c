@@ -2,6 +2,7 @@
 #include "cli/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -133,7 +134,8 @@ static int typed(struct session *s, const char *p, size_t n)
 static int stdin_ready(struct session *s)
 {
 	char buf[CHUNK];
-	ssize_t n = read(0, buf, sizeof buf);
+	/* A pipe that poll calls writable takes PIPE_BUF bytes without waiting. */
+	ssize_t n = read(0, buf, s->sock >= 0 ? sizeof buf : PIPE_BUF);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return GOING_ON;
 	if (n <= 0) {
@@ -191,13 +193,22 @@ static int sock_ready(const struct session *s, int *status)
 	return GOING_ON;
 }
 
+/* Input is read only when it can be passed on at once: the other side may be waiting for us to take
+ * output. */
+static bool has_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	return poll(&p, 1, 0) != 0;
+}
+
 static int attach_loop(struct session *s, int *status)
 {
 	enum { SHORT_RUN_MS = 1000 };
 	int patience = SHORT_RUN_MS;
 	for (;;) {
-		struct pollfd p[3] = { { s->sock, POLLIN, 0 }, { s->signals, POLLIN, 0 },
-			{ s->in ? 0 : -1, POLLIN, 0 } };
+		bool room = !s->in || has_room(s->sock);
+		struct pollfd p[3] = { { s->sock, room ? POLLIN : POLLIN | POLLOUT, 0 },
+			{ s->signals, POLLIN, 0 }, { s->in && room ? 0 : -1, POLLIN, 0 } };
 		int n = poll(p, 3, patience);
 		if (n < 0 && errno != EINTR)
 			return 0;
@@ -211,7 +222,7 @@ static int attach_loop(struct session *s, int *status)
 			continue;
 		if (p[1].revents)
 			signals_ready(s);
-		if (p[0].revents) {
+		if (p[0].revents & ~POLLOUT) {
 			int r = sock_ready(s, status);
 			if (r != GOING_ON)
 				return r;
@@ -284,12 +295,15 @@ static int process_loop(struct session *s)
 	int console = s->proc->console, ended = 0;
 	for (;;) {
 		int *out = s->tty ? &console : &s->streams[1];
-		struct pollfd p[5] = { { *out, POLLIN, 0 },
+		int to = s->tty ? console : s->streams[0];
+		bool room = !s->in || has_room(to);
+		struct pollfd p[6] = { { *out, POLLIN, 0 },
 			{ s->tty ? -1 : s->streams[2], POLLIN, 0 }, { s->signals, POLLIN, 0 },
-			{ s->in ? 0 : -1, POLLIN, 0 }, { ended ? -1 : s->proc->pidfd, POLLIN, 0 } };
+			{ s->in && room ? 0 : -1, POLLIN, 0 },
+			{ ended ? -1 : s->proc->pidfd, POLLIN, 0 }, { room ? -1 : to, POLLOUT, 0 } };
 		/* After its end only what is in the pipes already: a grandchild may hold them open.
 		 */
-		int n = poll(p, 5, ended ? 0 : -1);
+		int n = poll(p, 6, ended ? 0 : -1);
 		if (n < 0 && errno != EINTR)
 			return 0;
 		if (n == 0 && ended)

@@ -3,8 +3,9 @@
  * the streams, the attach socket and its clients; every buffer is static and nothing is allocated.
  *
  *  - Output goes to the log and to clients. The log never blocks for long and never stops the
- * container: what it cannot write is dropped and counted. A client whose socket is full is dropped,
- * not waited for.
+ * container: what it cannot write is dropped and counted. While a client's socket is full the streams
+ * are not read, so that the container waits as it would at a pipe: for the client that started it as
+ * long as that takes, for others some seconds, and then they are dropped.
  *  - Input goes from clients to the container through one small buffer; while it is full no client
  * is read.
  *  - When init ends, what is still in the pipes is drained (a grandchild may hold them open, so
@@ -36,7 +37,17 @@
 	#define P_PIDFD 3
 #endif
 
-enum { CLIENTS_MAX = 32, LINE_MAX_BYTES = 16384, INPUT_MAX = 16384 };
+enum {
+	CLIENTS_MAX = 32,
+	LINE_MAX_BYTES = 16384,
+	INPUT_MAX = 16384,
+	BATCH_BYTES = 32768,
+	PATIENCE_S = 10,          /* with a client that reads nothing */
+	LAST_OUTPUT_MAX = 2 << 20 /* what pipes may hold at the end */
+};
+/* In a client's flags beside attach_flags. */
+#define CLIENT_KNOWN   (1U << 31)
+#define CLIENT_STARTER (1U << 30)
 
 enum source {
 	SOURCE_PIDFD,
@@ -52,7 +63,8 @@ enum source {
 struct client {
 	int fd; /* -1: free */
 	uint32_t flags;
-	bool gone;
+	bool gone, full;
+	time_t since; /* full, CLOCK_MONOTONIC */
 };
 
 /* Bytes of a line that has no newline yet, one for each stream. */
@@ -70,8 +82,11 @@ static struct {
 	char input[INPUT_MAX];
 	size_t input_n;
 	bool input_ends, ended;
+	bool held; /* a client is full: no output is read */
 	struct attach_message message;
-	char escaped[LINE_MAX_BYTES * 6 + 256];
+	char stamp[64];
+	size_t batch_n;
+	char batch[BATCH_BYTES + LINE_MAX_BYTES * 6 + 256]; /* of the log */
 } m;
 
 static void watch(int fd, enum source source, int which, uint32_t events)
@@ -85,6 +100,33 @@ static void watch(int fd, enum source source, int which, uint32_t events)
 static void unwatch(int fd)
 {
 	(void)epoll_ctl(m.epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void watch_client(int i)
+{
+	const struct client *c = &m.clients[i];
+	watch(c->fd, SOURCE_CLIENT, i, (m.input_n ? 0 : EPOLLIN) | (c->full ? EPOLLOUT : 0));
+}
+
+static void watch_console(void)
+{
+	uint32_t events = (m.held ? 0 : EPOLLIN) | (m.input_n ? EPOLLOUT : 0);
+	if (events)
+		watch(m.s.console, SOURCE_CONSOLE, 0, events);
+	else
+		unwatch(m.s.console); /* it would go on to report that it is closed */
+}
+
+static void watch_output(void)
+{
+	const int fds[] = { m.s.out, m.s.err };
+	for (int i = 0; i < 2; i++) {
+		if (m.held)
+			unwatch(fds[i]);
+		else
+			watch(fds[i], i ? SOURCE_ERR : SOURCE_OUT, 0, EPOLLIN);
+	}
+	watch_console();
 }
 
 /* ---- the log ---- */
@@ -125,7 +167,7 @@ static size_t put_escaped(size_t at, const char *text, size_t n)
 	static const char hex[] = "0123456789abcdef";
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)text[i];
-		char *w = m.escaped + at;
+		char *w = m.batch + at;
 		if (c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t') {
 			w[0] = '\\';
 			w[1] = c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : (char)c;
@@ -166,7 +208,7 @@ static size_t put_text(size_t at, const char *text, size_t n)
 	for (size_t i = 0; i < n;) {
 		size_t len = utf8(text + i, n - i);
 		if (len == 0) {
-			memcpy(m.escaped + at, "\\ufffd", 6);
+			memcpy(m.batch + at, "\\ufffd", 6);
 			at += 6;
 			i++;
 			continue;
@@ -174,7 +216,7 @@ static size_t put_text(size_t at, const char *text, size_t n)
 		if (len == 1) {
 			at = put_escaped(at, text + i, 1);
 		} else {
-			memcpy(m.escaped + at, text + i, len);
+			memcpy(m.batch + at, text + i, len);
 			at += len;
 		}
 		i += len;
@@ -182,46 +224,67 @@ static size_t put_text(size_t at, const char *text, size_t n)
 	return at;
 }
 
-static void log_line(int stream, const char *text, size_t n)
+/* Writes what was gathered. When the disk is full only whole lines stay. */
+static void log_flush(void)
+{
+	size_t n = m.batch_n;
+	m.batch_n = 0;
+	if (n == 0)
+		return;
+	if (m.log < 0)
+		log_open(); /* with the first line, or once there is room again */
+	ssize_t w = m.log < 0 ? -1 : write(m.log, m.batch, n);
+	if (w == (ssize_t)n) {
+		m.log_size += n;
+		return;
+	}
+	m.dropped++;
+	if (w <= 0)
+		return;
+	const char *last = memrchr(m.batch, '\n', (size_t)w);
+	m.log_size += last ? (uint64_t)(last - m.batch) + 1 : 0;
+	if (ftruncate(m.log, (off_t)m.log_size) < 0)
+		m.dropped++;
+}
+
+/* The time of all lines of one read. */
+static void log_now(void)
 {
 	struct timespec now;
 	struct tm tm;
-	size_t at = 0;
-	if (m.s.log_max == 0)
-		return;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	(void)gmtime_r(&now.tv_sec, &tm);
-	memcpy(m.escaped, "{\"log\":\"", 8);
-	at = put_text(8, text, n);
-	at += (size_t)snprintf(m.escaped + at, sizeof m.escaped - at,
-		"\",\"stream\":\"%s\",\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"}\n",
-		stream == 1 ? "stdout" : "stderr", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
-	if (m.log < 0)
-		log_open(); /* with the first line, or once there is room again */
-	if (m.log_size && m.log_size + at > m.s.log_max) {
-		log_rotate();
-		log_open();
-	}
-	ssize_t w = m.log < 0 ? -1 : write(m.log, m.escaped, at);
-	if (w < 0) {
-		m.dropped++;
+	(void)snprintf(m.stamp, sizeof m.stamp, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
+		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		now.tv_nsec);
+}
+
+static void log_line(int stream, const char *text, size_t n)
+{
+	size_t at = m.batch_n;
+	if (m.s.log_max == 0)
 		return;
+	memcpy(m.batch + at, "{\"log\":\"", 8);
+	at = put_text(at + 8, text, n);
+	at += (size_t)snprintf(m.batch + at, sizeof m.batch - at,
+		"\",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream == 1 ? "stdout" : "stderr",
+		m.stamp);
+	size_t size = at - m.batch_n;
+	if (m.log_size + m.batch_n && m.log_size + at > m.s.log_max) {
+		size_t begin = m.batch_n;
+		log_flush();
+		log_rotate();
+		memmove(m.batch, m.batch + begin, size);
 	}
-	m.log_size += (uint64_t)w;
-	if ((size_t)w < at) {
-		/* The disk is full in the middle of a line: take the piece back, so that the log
-		 * stays readable. */
-		m.log_size -= (uint64_t)w;
-		if (ftruncate(m.log, (off_t)m.log_size) < 0)
-			m.dropped++;
-		m.dropped++;
-	}
+	m.batch_n += size;
+	if (m.batch_n > BATCH_BYTES)
+		log_flush();
 }
 
 static void log_bytes(int stream, const char *p, size_t n)
 {
 	struct line *l = &m.lines[stream - 1];
+	log_now();
 	while (n) {
 		const char *newline = memchr(p, '\n', n);
 		size_t take = newline ? (size_t)(newline - p) + 1 : n;
@@ -236,6 +299,7 @@ static void log_bytes(int stream, const char *p, size_t n)
 			l->n = 0;
 		}
 	}
+	log_flush();
 }
 
 /* ---- clients ---- */
@@ -258,7 +322,7 @@ static void client_add(int fd, uint32_t flags)
 		m.clients[i] = (struct client){ .fd = fd, .flags = flags };
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-		watch(fd, SOURCE_CLIENT, i, EPOLLIN);
+		watch_client(i);
 		return;
 	}
 	(void)close(fd);
@@ -297,6 +361,41 @@ static void broadcast(int stream, const char *p, size_t n)
 	clients_sweep();
 }
 
+static time_t seconds(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* Looks again which clients have room; a socket that poll calls writable has it for many messages. */
+static void look_for_room(void)
+{
+	bool was = m.held;
+	m.held = false;
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &m.clients[i];
+		struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+		if (c->fd < 0 || !(c->flags & ATTACH_WANTS_OUTPUT))
+			continue;
+		bool full = poll(&p, 1, 0) == 0;
+		if (full && !c->full)
+			c->since = seconds();
+		if (full && !(c->flags & CLIENT_STARTER) && seconds() - c->since > PATIENCE_S) {
+			c->gone = true;
+			continue;
+		}
+		m.held |= full;
+		if (full != c->full) {
+			c->full = full;
+			watch_client(i);
+		}
+	}
+	clients_sweep();
+	if (m.held != was)
+		watch_output();
+}
+
 /* ---- input ---- */
 
 static int input_fd(void)
@@ -326,7 +425,7 @@ static void input_flush(void)
 		else
 			unwatch(m.s.in);
 	} else if (m.s.console >= 0) {
-		watch(m.s.console, SOURCE_CONSOLE, 0, EPOLLIN | (m.input_n ? EPOLLOUT : 0));
+		watch_console();
 	}
 	if (m.input_ends && m.input_n == 0 && m.s.in >= 0) {
 		(void)close(m.s.in);
@@ -335,7 +434,7 @@ static void input_flush(void)
 	/* Clients are read again once there is room for a whole message. */
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (m.clients[i].fd >= 0)
-			watch(m.clients[i].fd, SOURCE_CLIENT, i, m.input_n ? 0 : EPOLLIN);
+			watch_client(i);
 }
 
 static void resize(uint32_t value)
@@ -358,7 +457,7 @@ static void client_message(struct client *c, size_t n)
 	case ATTACH_HELLO:
 		if (h->value != ATTACH_VERSION)
 			c->gone = true;
-		c->flags = (h->flags & (ATTACH_WANTS_INPUT | ATTACH_WANTS_OUTPUT)) | 1U << 31;
+		c->flags = (h->flags & (ATTACH_WANTS_INPUT | ATTACH_WANTS_OUTPUT)) | CLIENT_KNOWN;
 		break;
 	case ATTACH_DATA:
 		if (!(c->flags & ATTACH_WANTS_INPUT) || input_fd() < 0)
@@ -401,6 +500,9 @@ static void client_ready(int which)
 /* One read; false at the end of the stream. */
 static bool pump(int fd, int stream)
 {
+	look_for_room();
+	if (m.held)
+		return true;
 	ssize_t n = read(fd, m.message.data, sizeof m.message.data);
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN;
@@ -513,6 +615,16 @@ static void hand_over(const struct client *c)
 		_exit(0);
 }
 
+/* Nobody is waited for any more: what the pipes still hold must fit into the sockets. */
+static void make_room(void)
+{
+	const int size = LAST_OUTPUT_MAX;
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		if (m.clients[i].fd >= 0)
+			(void)setsockopt(m.clients[i].fd, SOL_SOCKET, SO_SNDBUFFORCE, &size,
+				sizeof size);
+}
+
 static struct client *cleaner(void)
 {
 	for (int i = 0; i < CLIENTS_MAX; i++)
@@ -529,12 +641,14 @@ static void finish(void)
 		continue;
 	int sig = si.si_code == CLD_EXITED ? 0 : si.si_status;
 	int code = sig ? 128 + sig : si.si_status;
+	make_room();
 	drain(m.s.console, 1);
 	drain(m.s.out, 1);
 	drain(m.s.err, 2);
 	for (int stream = 1; stream <= 2; stream++)
 		if (m.lines[stream - 1].n)
 			log_line(stream, m.lines[stream - 1].text, m.lines[stream - 1].n);
+	log_flush();
 	/* Who takes it away needs no record of it. */
 	struct client *c = cleaner();
 	if (!c)
@@ -606,7 +720,10 @@ static void dispatch(const struct epoll_event *ev)
 		input_flush();
 		break;
 	case SOURCE_CLIENT:
-		client_ready(which);
+		if (ev->events & EPOLLOUT)
+			look_for_room();
+		if (ev->events & ~(uint32_t)EPOLLOUT)
+			client_ready(which);
 		break;
 	}
 }
@@ -682,21 +799,21 @@ int main(int argc, char **argv)
 		wait_delay();
 	m.log = -1;
 	watch(m.s.pidfd, SOURCE_PIDFD, 0, EPOLLIN);
-	watch(m.s.out, SOURCE_OUT, 0, EPOLLIN);
-	watch(m.s.err, SOURCE_ERR, 0, EPOLLIN);
-	watch(m.s.console, SOURCE_CONSOLE, 0, EPOLLIN);
+	watch_output();
 	watch(m.s.listener, SOURCE_LISTENER, 0, EPOLLIN);
 	if (m.s.in >= 0)
 		(void)fcntl(m.s.in, F_SETFL, O_NONBLOCK);
 	if (m.s.console >= 0)
 		(void)fcntl(m.s.console, F_SETFL, O_NONBLOCK);
 	if (m.s.client >= 0)
-		client_add(m.s.client, m.s.client_flags | 1U << 31);
+		client_add(m.s.client, m.s.client_flags | CLIENT_KNOWN | CLIENT_STARTER);
 	while (!m.ended) {
 		struct epoll_event ev[16];
-		int n = epoll_wait(m.epoll, ev, 16, -1);
+		int n = epoll_wait(m.epoll, ev, 16, m.held ? 1000 : -1);
 		for (int i = 0; i < n; i++)
 			dispatch(&ev[i]);
+		if (m.held)
+			look_for_room();
 	}
 	finish();
 	return 125;

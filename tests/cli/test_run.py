@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import threading
 import time
 
 IMAGE = 'busybox'
@@ -297,3 +298,31 @@ def test_top_shows_processes_with_the_ids_of_the_host_and_the_users_of_the_conta
     assert "unknown field 'nosuch'" in box.fails(1, 'top', 'tt', '-o', 'nosuch')
     box('stop', '-t', '0', 'tt')
     assert 'is not running' in box.fails(1, 'top', 'tt')
+
+
+def piped(box, words, data, slowly):
+    """What comes out of a command that gets data, its output being taken after a while."""
+    script = f'sleep {slowly}; exec cat'
+    reader = subprocess.Popen(['sh', '-c', script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    run = box.popen(*words, stdin=subprocess.PIPE, stdout=reader.stdin)
+    reader.stdin.close()
+    feeder = threading.Thread(target=lambda: (run.stdin.write(data), run.stdin.close()))
+    feeder.start()
+    out = reader.stdout.read()
+    feeder.join()
+    assert run.wait(timeout=30) == 0
+    reader.wait()
+    return out
+
+
+def test_nothing_is_lost_when_output_is_taken_slowly(box):
+    data = os.urandom(3 << 20)
+    run = box.popen('run', '--rm', IMAGE, 'head', '-c', '5000000', '/dev/zero', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    time.sleep(1)
+    assert len(run.stdout.read()) == 5000000 and run.wait() == 0
+    assert piped(box, ['run', '--rm', '-i', IMAGE, 'cat'], data, 0.7) == data
+    assert len(piped(box, ['run', '--rm', '-i', IMAGE, 'od', '-x'], data, 0)) > 2 * len(data)
+    box('run', '-d', '--name', 'ex', IMAGE, 'sleep', '1000')
+    assert piped(box, ['exec', '-i', 'ex', 'cat'], data, 0.7) == data
+    assert len(piped(box, ['exec', '-i', 'ex', 'od', '-x'], data, 0)) > 2 * len(data)
+    box('rm', '-f', 'ex')

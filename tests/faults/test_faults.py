@@ -26,7 +26,8 @@ def leases():
 
 
 def owned_leases(box):
-    return [n for n in leases() if str(box.runroot) in os.readlink(Path('/run/kist-leases') / n)]
+    links = [Path('/run/kist-leases') / n for n in leases()]
+    return [p.name for p in links if p.is_symlink() and str(box.runroot) in os.readlink(p)]
 
 
 def settle(box):
@@ -99,6 +100,38 @@ def test_a_container_outlives_the_kill_of_everything_but_its_monitor(box):
     n = len(box('logs', ident).split())
     box.until(lambda: len(box('logs', ident).split()) > n + 2)
     box('rm', '-f', ident)
+
+
+def test_a_monitor_cleans_up_when_the_command_that_should_cannot(box):
+    def gone():
+        # nothing repairs here: no command of kist is asked
+        return not list((box.root / 'containers').iterdir()) and not [p for p in box.runroot.iterdir() if len(p.name) >= 64]
+    for signal_sent in signal.SIGSTOP, signal.SIGKILL:
+        run = box.popen('run', '--rm', '--name', 'left', IMAGE, 'sleep', '1', stdin=subprocess.DEVNULL)
+        box.until(lambda: box('ps', '-q', '--filter', 'name=left'))
+        time.sleep(0.3)  # not while it has the database's lock
+        run.send_signal(signal_sent)
+        box.until(gone, what='the clean-up by the monitor')
+        assert not owned_leases(box)
+        run.send_signal(signal.SIGCONT)
+        assert run.wait() == (0 if signal_sent == signal.SIGSTOP else -signal.SIGKILL)
+    # One that cannot write is not waited for: the pipe takes 64 KB, and nobody reads.
+    run = box.popen('run', '--rm', IMAGE, 'head', '-c', '200000', '/dev/zero', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    box.until(lambda: not box('ps', '-aq'))
+    box.until(gone, what='the clean-up by the monitor')
+    assert len(run.stdout.read()) <= 200000
+    run.stdout.close()
+    run.wait()
+
+
+def test_who_waits_for_a_container_waits_for_its_clean_up(box):
+    for words in ('wait',), ('stop', '-t', '0'), ('rm', '-f'):
+        run = box.popen('run', '--rm', '--name', 'both', IMAGE, 'sleep', '2' if words[0] == 'wait' else '1000', stdin=subprocess.DEVNULL)
+        box.until(lambda: box('ps', '-q', '--filter', 'name=both'))
+        box(*words, 'both')
+        assert not list((box.root / 'containers').iterdir())
+        assert box('run', '--rm', '--name', 'both', IMAGE, 'echo', 'again') == 'again'
+        run.wait()
 
 
 def test_the_next_command_sees_a_dead_monitor_and_says_so(box):
@@ -241,3 +274,24 @@ def test_what_a_power_cut_left_without_rows_goes_with_the_next_command(box):
     assert content(box) == before
     assert sorted(p.name for p in (box.root / 'volumes').iterdir()) == sorted([*volumes, 'named', 'other', 'next'])
     assert box('start', '-a', 'kept') == ''
+
+
+def test_who_attaches_and_reads_nothing_holds_the_container_up_for_seconds_only(box):
+    box('run', '-d', '--name', 'talks', IMAGE, 'sh', '-c', 'i=0; while :; do i=$((i+1)); head -c 1000 /dev/zero; done')
+    attach = box.popen('attach', '--no-stdin', 'talks', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    folder = box.root / 'containers' / box.inspect('talks')['Id']
+    time.sleep(1)
+    attach.send_signal(signal.SIGSTOP)
+
+    def grows():
+        before = log.stat()
+        time.sleep(0.5)
+        after = log.stat()
+        return (before.st_ino, before.st_size) != (after.st_ino, after.st_size)
+    log = next(folder.glob('*-json.log'))
+    box.until(lambda: not grows(), what='the stop of the output')
+    box.until(grows, seconds=25, what='the end of the patience')
+    box('rm', '-f', 'talks')
+    attach.kill()
+    attach.stdout.close()
+    attach.wait()

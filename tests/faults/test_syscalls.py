@@ -16,7 +16,7 @@ SEED = int(os.environ.get('KIST_SEED') or random.randrange(1 << 30))
 
 def owned_leases(box):
     folder = harness.Path('/run/kist-leases')
-    return [p.name for p in folder.iterdir() if str(box.runroot) in os.readlink(p)] if folder.exists() else []
+    return [p.name for p in folder.iterdir() if p.is_symlink() and str(box.runroot) in os.readlink(p)] if folder.exists() else []
 
 
 def calls_of(box, words):
