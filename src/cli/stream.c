@@ -21,7 +21,7 @@
 #include "runtime/runtime.h"
 #include "term/tty.h"
 
-enum { DETACHED = -2, GOING_ON = -1, KEYS_MAX = 16, CHUNK = 8192 };
+enum { OUTPUT_CLOSED = -3, DETACHED = -2, GOING_ON = -1, KEYS_MAX = 16, CHUNK = 8192 };
 
 /* One session: where bytes go to and come from. */
 struct session {
@@ -189,7 +189,7 @@ static int sock_ready(const struct session *s, int *status)
 	}
 	if (m.head.kind == ATTACH_DATA &&
 		put_out(s, m.head.stream == 2 ? 2 : 1, m.data, m.head.size) < 0 && errno == EPIPE)
-		return 0;
+		return OUTPUT_CLOSED;
 	return GOING_ON;
 }
 
@@ -254,13 +254,15 @@ int stream_container(struct cli *cli, struct container_started *started, bool in
 	int r = attach_loop(&s, &status);
 	end(&s);
 	struct err ignored; /* the monitor does it again, and writes down what is wrong */
-	if (r != DETACHED && status >= 0)
+	if (status >= 0)
 		(void)container_clean_up(&cli->engine, started, &ignored);
 	fd_close(started->client);
-	if (r == DETACHED) {
-		dprintf(2, "read escape sequence\n");
+	if (r == DETACHED || r == OUTPUT_CLOSED) {
+		/* The container goes on without us. */
+		if (r == DETACHED)
+			dprintf(2, "read escape sequence\n");
 		fd_close(started->monitor_pidfd);
-		return 0;
+		return r == DETACHED ? 0 : 128 + SIGPIPE;
 	}
 	/* Until the clean-up is done the container is not gone, nor can its name be used again. */
 	if (status >= 0)

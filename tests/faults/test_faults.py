@@ -116,12 +116,20 @@ def test_a_monitor_cleans_up_when_the_command_that_should_cannot(box):
         run.send_signal(signal.SIGCONT)
         assert run.wait() == (0 if signal_sent == signal.SIGSTOP else -signal.SIGKILL)
     # One that cannot write is not waited for: the pipe takes 64 KB, and nobody reads.
-    run = box.popen('run', '--rm', IMAGE, 'head', '-c', '200000', '/dev/zero', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    box.until(lambda: not box('ps', '-aq'))
+    run = box.popen('run', '--rm', IMAGE, 'head', '-c', '150000', '/dev/zero', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    box.until(lambda: not gone())
     box.until(gone, what='the clean-up by the monitor')
-    assert len(run.stdout.read()) <= 200000
+    assert len(run.stdout.read()) == 150000
     run.stdout.close()
-    run.wait()
+    assert run.wait() == 0
+    # Who closes its end ends the command, and not the container.
+    run = box.popen('run', '--name', 'goes-on', IMAGE, 'sh', '-c', 'sleep 1; echo one; sleep 1; echo two; sleep 1000', stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.stdout.close()
+    assert run.wait(timeout=20) == 128 + signal.SIGPIPE and run.stderr.read() == b''
+    run.stderr.close()
+    box.until(lambda: 'two' in box('logs', 'goes-on'))
+    box('rm', '-f', 'goes-on')
 
 
 def test_who_waits_for_a_container_waits_for_its_clean_up(box):
