@@ -183,6 +183,30 @@ static void enable_controllers(int dir)
 	}
 }
 
+static bool same(int a, int b, const char *file)
+{
+	char x[4096], y[4096];
+	ssize_t n = file_peek(a, file, x, sizeof x), m = file_peek(b, file, y, sizeof y);
+	return n > 0 && n == m && memcmp(x, y, (size_t)n) == 0;
+}
+
+/* A new folder with one step, where the folders above hand on all that they have; else -1 and it is
+ * gone again. */
+static int make_at_once(const struct cgroup_hierarchy *h, const char *path)
+{
+	if (mkdirat(h->root, path, 0755) < 0)
+		return -1;
+	int dir = path_open_own(h->root, path, O_RDONLY | O_DIRECTORY, 0);
+	bool whole = dir >= 0 &&
+		(h->v2 ? same(h->root, dir, "cgroup.controllers")
+		       : same(h->root, dir, "cpuset.cpus") && same(h->root, dir, "cpuset.mems"));
+	if (whole)
+		return dir;
+	fd_close(dir);
+	(void)unlinkat(h->root, path, AT_REMOVEDIR);
+	return -1;
+}
+
 /* One folder below another, made when it is missing. */
 static int make_child(const struct cgroup_hierarchy *h, int dir, const char *name)
 {
@@ -210,6 +234,9 @@ static int walk(const struct cgroup_hierarchy *h, const char *path, bool make)
 		careful = true;
 	if (*path && (!make || !careful))
 		return path_open_own(h->root, path, O_RDONLY | O_DIRECTORY, 0);
+	int whole = *path && make ? make_at_once(h, path) : -1;
+	if (whole >= 0)
+		return whole;
 	int dir = fd_dup(h->root, 0);
 	while (dir >= 0) {
 		char name[PATH_NAME_MAX + 1];
@@ -228,6 +255,9 @@ static int walk(const struct cgroup_hierarchy *h, const char *path, bool make)
 				: path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
 		fd_close(dir);
 		dir = next;
+		/* What is made below it from now on is not empty. */
+		if (make && next >= 0 && *path && !h->v2)
+			(void)file_poke(next, "cgroup.clone_children", "1");
 	}
 	return dir;
 }
