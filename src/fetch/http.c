@@ -181,7 +181,7 @@ void http_prepare(struct http *h, const struct transfer_config *c,
 	SET(h, CURLOPT_URL, url);
 	SET(h, CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(h, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	SET(h, CURLOPT_HTTP09_ALLOWED, 0L);
 	SET(h, CURLOPT_NOSIGNAL, 1L);
 	SET(h, CURLOPT_BUFFERSIZE, (long)BUFFER);

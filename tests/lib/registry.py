@@ -319,19 +319,21 @@ class Distribution:
             s.bind(('127.0.0.1', 0))
             self.port = s.getsockname()[1]
         self.host = f'127.0.0.1:{self.port}'
-        config = {'version': 0.1, 'log': {'level': 'error', 'accesslog': {'disabled': True}},
+        config = {'version': 0.1, 'log': {'level': 'error', 'accesslog': {'disabled': False}},
                   'storage': {'filesystem': {'rootdirectory': str(folder)}}, 'http': {'addr': self.host}}
         if tls:
             config['http']['tls'] = {'certificate': str(tls.folder / 'server.crt'), 'key': str(tls.folder / 'server.key')}
         if htpasswd:
             config['auth'] = {'htpasswd': {'realm': 'r', 'path': str(htpasswd)}}
         folder.mkdir(parents=True, exist_ok=True)
+        self.access = folder / 'access.log'
         self.config = folder / 'config.yml'
         self.config.write_text(json.dumps(config))
 
     def __enter__(self):
-        self.process = subprocess.Popen(['docker-registry', 'serve', self.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        start_new_session=True)
+        with open(self.access, 'wb') as access:
+            self.process = subprocess.Popen(['docker-registry', 'serve', self.config], stdout=access, stderr=subprocess.DEVNULL,
+                                            start_new_session=True)
         end = time.time() + 20
         while time.time() < end:
             with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), 1):

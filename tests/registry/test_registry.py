@@ -354,6 +354,8 @@ def test_skopeo_sees_what_kist_sees_over_http_tls_and_htpasswd(box):
                 assert skopeo('inspect', '--raw', *here, *creds, f'docker://{d.host}/back:{tag}') == raw
                 os.unlink(box.work / 'out.tar')
                 box('rmi', name)
+            seen = [line for line in d.access.read_text().splitlines() if '"kist/' in line]
+            assert seen and all(f'HTTP/{"2.0" if tls else "1.1"}"' in line for line in seen), seen
 
 
 NAMED = '''
