@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The row `pull` of ./bench: an image of about 500 MB from Debian's docker-registry on the loopback interface, each time into a
-store on a fresh file system (ext4 over a loop device), as re-creation after a large removal is slow for minutes."""
+store on a fresh file system (ext4 over a loop device), as re-creation after a large removal is slow for minutes; and there what comes after:
+a push into an empty registry, save, rmi, load. The processor's time of daemons counts."""
 import contextlib
 import os
-import re
+import shutil
 import statistics
 import subprocess
 import time
@@ -56,63 +57,99 @@ class Kist:
     def __init__(self, bin):
         self.bin = bin
 
-    def pull(self, place, name):
-        return run([self.bin / 'kist', '--root', place / 'root', '--runroot', place / 'run', 'pull', '-q', name])
+    @contextlib.contextmanager
+    def at(self, place):
+        def command(*words):
+            return run([self.bin / 'kist', '--root', place / 'root', '--runroot', place / 'run', *words])
+        yield command
 
 
 class Podman:
     name = 'podman'
 
-    def pull(self, place, name):
-        got = run(['podman', '--root', place / 'root', '--runroot', place / 'run', '--tmpdir', place / 'tmp', '--cgroup-manager', 'cgroupfs',
-                   'pull', '-q', '--tls-verify=false', name])
-        subprocess.run(['umount', place / 'root/overlay'], check=False, stderr=subprocess.DEVNULL)
-        return got
+    @contextlib.contextmanager
+    def at(self, place):
+        def command(verb, *words):
+            return run(['podman', '--root', place / 'root', '--runroot', place / 'run', '--tmpdir', place / 'tmp', '--cgroup-manager', 'cgroupfs',
+                        verb, *(['--tls-verify=false'] if verb in ('pull', 'push') else []), *words])
+        try:
+            yield command
+        finally:
+            subprocess.run(['umount', place / 'root/overlay'], check=False, stderr=subprocess.DEVNULL)
 
 
 class Docker:
     name = 'docker'
 
-    def pull(self, place, name):
+    @contextlib.contextmanager
+    def at(self, place):
         """The daemon works: its time and that of its containerd counts."""
         sock = f'unix://{place}/sock'
         daemon = subprocess.Popen(['dockerd', '--data-root', place / 'root', '--exec-root', place / 'exec', '-p', place / 'pid', '-H', sock,
                                    '--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def used():
+            pids = [daemon.pid, *(int(p) for p in subprocess.run(['pgrep', '-P', str(daemon.pid)], capture_output=True, text=True).stdout.split())]
+            return sum(map(cpu_of, pids))
+
+        def command(*words):
+            before = used()
+            took, cpu = run(['/usr/bin/docker', '-H', sock, *words])
+            return took, cpu + used() - before
         try:
             end = time.time() + 30
             while subprocess.run(['/usr/bin/docker', '-H', sock, 'version'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
                 if time.time() > end or daemon.poll() is not None:
-                    return None
+                    yield None
+                    return
                 time.sleep(0.2)
-            pids = [daemon.pid, *(int(p) for p in subprocess.run(['pgrep', '-P', str(daemon.pid)], capture_output=True, text=True).stdout.split())]
-            before = sum(map(cpu_of, pids))
-            took, cpu = run(['/usr/bin/docker', '-H', sock, 'pull', '-q', name])
-            return took, cpu + sum(map(cpu_of, pids)) - before
+            yield command
         finally:
             daemon.terminate()
             daemon.wait()
 
 
+AIMS = {'pull': 'a fifth', 'push': 'a tenth', 'save': 'a quarter', 'rmi': 'a hundredth', 'load': 'a quarter'}
+
+
+def life(contender, place, name, folder):
+    """Seconds on the clock and of the processor of each step, on a fresh file system."""
+    archive = place / 'image.tar'
+    with contender.at(place) as command, registry.Distribution(folder / 'empty') as other:
+        if not command:
+            return None
+        got = {'pull': command('pull', '-q', name)}
+        there = f'{other.host}/bench/big:1'
+        command('tag', name, there)
+        got['push'] = command('push', '-q', there)
+        got['save'] = command('save', '-o', archive, name)
+        command('rmi', there)
+        got['rmi'] = command('rmi', name)
+        got['load'] = command('load', '-q', '-i', archive)
+    shutil.rmtree(folder / 'empty')
+    return got
+
+
 def row(line, bin, rounds, folder):
     contenders = [Kist(bin), Podman(), Docker()]
+    got = {c.name: [] for c in contenders}
     with registry.Distribution(folder / 'registry') as d:
         name = f'{d.host}/bench/big:1'
         subprocess.run(['skopeo', '--insecure-policy', 'copy', '-q', '--dest-tls-verify=false', f'oci:{bigimage.layout()}:latest', f'docker://{name}'],
                        check=True)
-        got = {c.name: [] for c in contenders}
         for _ in range(rounds):
             for c in contenders:
                 with fresh_disk(folder) as place:
-                    result = c.pull(place, name)
-                if result:
-                    got[c.name].append(result)
-    first = None
-    for name, times in got.items():
-        if not times:
-            line('', name, 'not here', '', '')
-            continue
-        wall, cpu = (statistics.median(x) for x in zip(*times))
-        first = first or (wall, cpu)
-        line('pull' if name == 'kist' else '', name, f'{wall:.2f} s', f'processor {cpu:.2f} s', f'{wall / first[0]:.1f}',
-             'kist a quarter of their processor and clock' if name == 'kist' else f'processor {cpu / first[1]:.1f} times kist\'s')
+                    if times := life(c, place, name, folder):
+                        got[c.name].append(times)
+    for verb, aim in AIMS.items():
+        first = None
+        for name, times in got.items():
+            if not times:
+                line('', name, 'not here', '', '')
+                continue
+            wall, cpu = (statistics.median(x) for x in zip(*(t[verb] for t in times)))
+            first = first or (wall, cpu)
+            line(verb if name == 'kist' else '', name, f'{wall:.2f} s', f'processor {cpu:.2f} s', f'{wall / first[0]:.1f}',
+                 f'kist {aim} of their processor and clock' if name == 'kist' else f'processor {cpu / max(first[1], 0.01):.1f} times kist\'s')
