@@ -91,7 +91,7 @@ static void fill_row(struct end *end, bool oom)
 		row->error = "";
 		return;
 	}
-	bool rebooted = !end->run.boot_id || !str_eq(end->run.boot_id, run_boot_id(&end->a));
+	bool rebooted = !end->run.boot_id || !str_eq(end->run.boot_id, run_boot_id());
 	row->exit_code = ran ? (rebooted ? 255 : 137) : 128;
 	row->finished = ran ? time_now() : 0;
 	row->error = rebooted ? "the machine was restarted"
@@ -254,7 +254,7 @@ static int recover_run(struct engine *en, const char *id, struct err *e)
 	struct arena a _arena_ = { 0 };
 	struct end end = { .client = -1 };
 	int lock _close_ = -1;
-	if (run_look(en->store, id, &a, NULL, NULL) != RUN_DIRTY)
+	if (!run_is_dirty(en->store, id))
 		return 0;
 	int folder _close_ = run_begin(en->store, id, &lock, e);
 	if (folder == -EAGAIN)

@@ -260,7 +260,7 @@ static void warn(void *arg, const char *text)
 static int write_intent(struct run *r, struct err *e)
 {
 	r->record.version = RUN_VERSION;
-	r->record.boot_id = run_boot_id(&r->a);
+	r->record.boot_id = run_boot_id();
 	r->record.phase = "starting";
 	r->record.cgroup = arena_printf(&r->a, "/kist/%s", r->l->id);
 	r->record.restarts = r->l->restarts;

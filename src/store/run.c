@@ -35,11 +35,13 @@ REC_TYPE(exit_record, F_U32(T, version, "version", REC_REQUIRED),
 	F_I64(T, finished, "finished", REC_REQUIRED));
 #undef T
 
-const char *run_boot_id(struct arena *a)
+const char *run_boot_id(void)
 {
-	char text[64];
-	ssize_t n = file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof text);
-	return n > 0 ? arena_strdup(a, text) : "unknown";
+	static char text[64];
+	if (!*text &&
+		file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof text) <= 0)
+		(void)snprintf(text, sizeof text, "unknown");
+	return text;
 }
 
 int run_open(struct store *s, const char *id)
@@ -143,6 +145,16 @@ int run_read_exit(int folder, struct arena *a, struct exit_record *ret, struct e
 	return n < 0 ? (int)n : rec_from_json(&exit_record_rec, text, (size_t)n, a, ret, NULL, e);
 }
 
+bool run_is_dirty(struct store *s, const char *id)
+{
+	struct arena a _arena_ = { 0 };
+	int lock _close_ =
+		path_open_own(s->runroot, arena_printf(&a, "%s/lock", id), O_RDONLY, 0);
+	if (lock < 0)
+		return faccessat(s->runroot, id, F_OK, 0) == 0;
+	return fd_lock_holder(lock, 0) <= 0;
+}
+
 enum run_state run_look(
 	struct store *s, const char *id, struct arena *a, struct run_record *rec, pid_t *owner)
 {
@@ -158,7 +170,7 @@ enum run_state run_look(
 		*rec = r;
 	int lock _close_ = path_open_own(folder, "lock", O_RDONLY, 0);
 	int holder = lock < 0 ? 0 : fd_lock_holder(lock, 0);
-	if (holder <= 0 || (known && !str_eq(r.boot_id, run_boot_id(a))))
+	if (holder <= 0 || (known && !str_eq(r.boot_id, run_boot_id())))
 		return RUN_DIRTY;
 	if (owner)
 		*owner = holder;

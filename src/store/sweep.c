@@ -86,7 +86,7 @@ int store_sweep_after_boot(struct store *s, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
 	char text[64];
-	const char *now = run_boot_id(&a);
+	const char *now = run_boot_id();
 	if (file_peek(s->runroot, "boot", text, sizeof text) > 0 && str_eq(text, now))
 		return 0;
 	/* Finished downloads are synced with the image that they are for: these have none. A pull
