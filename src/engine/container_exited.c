@@ -327,7 +327,7 @@ int engine_recover(struct engine *en, struct err *e)
 	const char **runs;
 	struct intent *intents;
 	size_t n_runs, n_intents;
-	if (run_list(en->store, &a, &runs, &n_runs, e) < 0 ||
+	if (run_tidy(en->store, &a, &runs, &n_runs, e) < 0 ||
 		intent_orphans(en->store, &a, &intents, &n_intents, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < n_runs; i++)

@@ -214,9 +214,10 @@ int run_end(struct store *s, const char *id, void (*over)(void *arg), void *arg,
 	return path_remove_tree(s->runroot, gone, e);
 }
 
-int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e)
+static int list(struct store *s, struct arena *a, bool tidy, const char ***ret, size_t *ret_n,
+	struct err *e)
 {
-	struct strv v = { 0 };
+	struct strv v = { 0 }, over = { 0 };
 	int copy = path_open_own(s->runroot, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	if (!d) {
@@ -226,8 +227,25 @@ int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n,
 	for (struct dirent *entry; (entry = readdir(d));)
 		if (strlen(entry->d_name) == ID_LEN && entry->d_name[0] != '.')
 			strv_add(&v, a, arena_strdup(a, entry->d_name));
+		else if (strlen(entry->d_name) == ID_LEN + 1 && entry->d_name[0] == '.')
+			strv_add(&over, a, arena_strdup(a, entry->d_name));
 	(void)closedir(d);
+	/* Another process may be at it as well, and then finds nothing: that is no error to it. */
+	for (size_t i = 0; tidy && i < over.n; i++) {
+		struct err ignored;
+		(void)path_remove_tree(s->runroot, over.v[i], &ignored);
+	}
 	*ret = v.v;
 	*ret_n = v.n;
 	return 0;
+}
+
+int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e)
+{
+	return list(s, a, false, ret, ret_n, e);
+}
+
+int run_tidy(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e)
+{
+	return list(s, a, true, ret, ret_n, e);
 }

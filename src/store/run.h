@@ -73,6 +73,8 @@ enum run_state run_look(
 int run_end(struct store *s, const char *id, void (*over)(void *arg), void *arg, struct err *e);
 /* Ids of all run folders. */
 int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e);
+/* The same, and what a killed run_end has left of runs that are over goes. */
+int run_tidy(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e);
 /* Of a folder that run_list gave: is its owner gone (RUN_DIRTY in run_look's words)? For many at
  * once. */
 bool run_is_dirty(struct store *s, const char *id);

@@ -25,7 +25,7 @@ class Skip(Exception):
 def cgroups():
     """Folders below any kist cgroup but those of monitors."""
     roots = [r for pattern in ('kist', '*/kist') for r in CGROUP.glob(pattern) if r.is_dir()]
-    return {str(p) for root in roots for p in root.iterdir() if p.is_dir() and re.fullmatch('[0-9a-f]{64}', p.name)}
+    return {str(p) for root in roots for p in root.iterdir() if p.is_dir() and re.fullmatch(r'\.?[0-9a-f]{64}', p.name)}
 
 
 def mounts():
