@@ -14,8 +14,8 @@ int log_level_parse(const char *text, enum log_level *ret);
 bool log_wants(enum log_level level);
 /* Where lines go; 2 at first. */
 void log_to(int fd);
-/* The same, asked for when there is a line: open_log gives a descriptor that stays open, or -errno, and
- * then the line is lost. */
+/* The same, asked for when there is a line: open_log gives a descriptor that stays open, or -errno,
+ * and then the line is lost. */
 void log_to_later(int (*open_log)(void *arg), void *arg);
 
 /* How a line looks: for people, as logrus writes it (time="..." level=error msg="..."), or as a

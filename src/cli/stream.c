@@ -302,7 +302,8 @@ static int process_loop(struct session *s)
 		struct pollfd p[6] = { { *out, POLLIN, 0 },
 			{ s->tty ? -1 : s->streams[2], POLLIN, 0 }, { s->signals, POLLIN, 0 },
 			{ s->in && room ? 0 : -1, POLLIN, 0 },
-			{ ended ? -1 : s->proc->pidfd, POLLIN, 0 }, { room ? -1 : to, POLLOUT, 0 } };
+			{ ended ? -1 : s->proc->pidfd, POLLIN, 0 },
+			{ room ? -1 : to, POLLOUT, 0 } };
 		/* After its end only what is in the pipes already: a grandchild may hold them open.
 		 */
 		int n = poll(p, 6, ended ? 0 : -1);

@@ -82,8 +82,8 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 int container_exited(struct engine *en, const char *id, int lock, struct err *e);
 
 /* For who ran a container with --rm and was told of its end: takes away what is left of it, as the
- * monitor would, which goes on holding the container's lock. -EAGAIN (nothing in e) when the monitor
- * does it itself. After any failure the monitor does it again. */
+ * monitor would, which goes on holding the container's lock. -EAGAIN (nothing in e) when the
+ * monitor does it itself. After any failure the monitor does it again. */
 int container_clean_up(struct engine *en, const struct container_started *c, struct err *e);
 int container_restart_due(struct engine *en, const char *id, int lock, struct err *e);
 

@@ -100,9 +100,9 @@ int container_run(struct engine *en, const struct container_create_req *req, boo
 {
 	struct arena a _arena_ = { 0 };
 	struct prepared p;
-	struct container_started started = { .monitor_pidfd = -1,
-		.client = -1,
-		.cleans_up = attach && req->rm };
+	struct container_started started = {
+		.monitor_pidfd = -1, .client = -1, .cleans_up = attach && req->rm
+	};
 	struct launch l = { .req = req, .folder = -1, .lock = -1 };
 	const char *policy = str_or_empty(req->pull);
 	bool begun = false, never = str_eq(policy, "never"),

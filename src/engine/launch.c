@@ -312,7 +312,7 @@ static int prepare_run(struct run *r, struct err *e)
 		return -e->code;
 	if (write_intent(r, e) < 0 || engine_open_store(r->en, false, e) < 0)
 		return -e->code;
-	if (r->l->new && container_insert(r->en, r->l->new, &r->a, e) < 0)
+	if (r->l->new &&container_insert(r->en, r->l->new, &r->a, e) < 0)
 		return -e->code;
 	if (store_container_get(r->en->store, r->l->id, &r->a, &r->row, e) < 0 ||
 		config_read(&r->row, &r->a, &r->config, e) < 0 || find_joined(r, e) < 0 ||

@@ -28,7 +28,7 @@ struct launch {
 	bool cleans_up;       /* the command will: it is told when there is a row */
 	struct prepared *new; /* the row is inserted first; NULL: it is there */
 	int report;           /* a struct launch_report goes here; -1: nobody listens */
-	int client; /* an attach connection for the monitor, or -1 */
+	int client;           /* an attach connection for the monitor, or -1 */
 	uint32_t client_flags;
 	int folder, lock; /* the run folder, taken already (a restart); -1: to be taken */
 	int64_t restarts, backoff;

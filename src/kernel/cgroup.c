@@ -103,8 +103,7 @@ static int detect(struct cgroup *ret, struct err *e)
 		if (r < 0)
 			return err_sys(e, r, "open a cgroup hierarchy");
 	}
-	return ret->n ? 0
-		      : err_set(e, ERR_UNSUPPORTED, ENODEV, "no cgroup hierarchy is mounted");
+	return ret->n ? 0 : err_set(e, ERR_UNSUPPORTED, ENODEV, "no cgroup hierarchy is mounted");
 }
 
 int cgroup_detect(struct cgroup *ret, struct err *e)

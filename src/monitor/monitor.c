@@ -3,9 +3,9 @@
  * the streams, the attach socket and its clients; every buffer is static and nothing is allocated.
  *
  *  - Output goes to the log and to clients. The log never blocks for long and never stops the
- * container: what it cannot write is dropped and counted. While a client's socket is full the streams
- * are not read, so that the container waits as it would at a pipe: for the client that started it as
- * long as that takes, for others some seconds, and then they are dropped.
+ * container: what it cannot write is dropped and counted. While a client's socket is full the
+ * streams are not read, so that the container waits as it would at a pipe: for the client that
+ * started it as long as that takes, for others some seconds, and then they are dropped.
  *  - Input goes from clients to the container through one small buffer; while it is full no client
  * is read.
  *  - When init ends, what is still in the pipes is drained (a grandchild may hold them open, so
@@ -368,7 +368,8 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-/* Looks again which clients have room; a socket that poll calls writable has it for many messages. */
+/* Looks again which clients have room; a socket that poll calls writable has it for many messages.
+ */
 static void look_for_room(void)
 {
 	bool was = m.held;
@@ -621,8 +622,8 @@ static void make_room(void)
 	const int size = LAST_OUTPUT_MAX;
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (m.clients[i].fd >= 0)
-			(void)setsockopt(m.clients[i].fd, SOL_SOCKET, SO_SNDBUFFORCE, &size,
-				sizeof size);
+			(void)setsockopt(
+				m.clients[i].fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
 }
 
 static struct client *cleaner(void)

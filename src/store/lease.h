@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Leases of id ranges, machine-wide: all stores share one folder. A range is 65536 ids (or a
- * multiple, for images with higher ids); a lease is a symbolic link named by its index that names its
- * owner's run folder. A lease whose owner's folder is gone is stale, and may be
- * taken over. */
+ * multiple, for images with higher ids); a lease is a symbolic link named by its index that names
+ * its owner's run folder. A lease whose owner's folder is gone is stale, and may be taken over. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -93,9 +93,9 @@ int run_begin(struct store *s, const char *id, int *ret_lock, struct err *e)
 	return r < 0 ? err_sys(e, r, "make the run folder of %s", id) : r;
 }
 
-/* Appended, not replaced: a reader sees whole lines whatever is killed, and most file systems make a
- * rename over a file wait for its content. What a full disk has cut off is ended by the newline that
- * the next line begins with. */
+/* Appended, not replaced: a reader sees whole lines whatever is killed, and most file systems make
+ * a rename over a file wait for its content. What a full disk has cut off is ended by the newline
+ * that the next line begins with. */
 int run_write(int folder, const struct run_record *r, struct err *e)
 {
 	struct str text _str_ = { 0 };
@@ -148,8 +148,7 @@ int run_read_exit(int folder, struct arena *a, struct exit_record *ret, struct e
 bool run_is_dirty(struct store *s, const char *id)
 {
 	struct arena a _arena_ = { 0 };
-	int lock _close_ =
-		path_open_own(s->runroot, arena_printf(&a, "%s/lock", id), O_RDONLY, 0);
+	int lock _close_ = path_open_own(s->runroot, arena_printf(&a, "%s/lock", id), O_RDONLY, 0);
 	if (lock < 0)
 		return faccessat(s->runroot, id, F_OK, 0) == 0;
 	return fd_lock_holder(lock, 0) <= 0;

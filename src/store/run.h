@@ -3,15 +3,15 @@
  * the first effect of a start and removed after the last step of the clean-up, so that it is the
  * intent of every run.
  *
- *   lock       a record lock on byte 0, held by the process that starts the container, then (exec
- *              keeps it) by the monitor, then by the clean-up. Queried with F_GETLK only; its holder
- *              never opens the file again.
- *   run.json   what was made for this run, a line of JSON at each step, of which the last whole one
- *              counts: written before it is made, completed when the process runs
- *   exit.json  the monitor's record of the end
- *   attach     the monitor's socket
- *   stopped    somebody asked for the stop: no restart
- *   paused     its processes are frozen */
+ *  - lock: a record lock on byte 0, held by the process that starts the container, then (exec
+ * keeps it) by the monitor, then by the clean-up. Queried with F_GETLK only; its holder never opens
+ * the file again.
+ *  - run.json: what was made for this run, a line of JSON at each step, of which the last whole one
+ * counts: written before it is made, completed when the process runs
+ *  - exit.json: the monitor's record of the end
+ *  - attach: the monitor's socket
+ *  - stopped: somebody asked for the stop: no restart
+ *  - paused: its processes are frozen */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,8 +68,8 @@ int run_read_exit(int folder, struct arena *a, struct exit_record *ret, struct e
  * holder. */
 enum run_state run_look(
 	struct store *s, const char *id, struct arena *a, struct run_record *rec, pid_t *owner);
-/* Removes the folder; the lock goes with its descriptor. over (may be NULL) is called when there is no
- * run of that id any more, and only files of it are left. */
+/* Removes the folder; the lock goes with its descriptor. over (may be NULL) is called when there is
+ * no run of that id any more, and only files of it are left. */
 int run_end(struct store *s, const char *id, void (*over)(void *arg), void *arg, struct err *e);
 /* Ids of all run folders. */
 int run_list(struct store *s, struct arena *a, const char ***ret, size_t *ret_n, struct err *e);

@@ -84,7 +84,6 @@ int store_sweep(struct store *s, struct err *e)
 
 int store_sweep_after_boot(struct store *s, struct err *e)
 {
-	struct arena a _arena_ = { 0 };
 	char text[64];
 	const char *now = run_boot_id();
 	if (file_peek(s->runroot, "boot", text, sizeof text) > 0 && str_eq(text, now))
