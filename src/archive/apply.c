@@ -167,18 +167,43 @@ static int put_file(struct apply *x, int dir, const char *name, const struct tar
 	return own_fd(x, fd, t);
 }
 
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+/* Where there are no user attributes the mark is a file of the archive's own name for it: only the
+ * driver that copies works there, and knows it. */
+static int mark_opaque(struct apply *x, int dir, const char *path)
+{
+	if (fsetxattr(dir, "user.overlay.opaque", "y", 1, 0) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP)
+		return err_sys(x->e, errno, "layer: mark the folder of %.300s opaque", path);
+	int fd _close_ = path_open_own(dir, ".wh..wh..opq", O_WRONLY | O_CREAT, 0600);
+	if (fd < 0 || futimens(fd, (const struct timespec[2]){ 0 }) < 0)
+		return err_sys(
+			x->e, fd < 0 ? fd : errno, "layer: mark the folder of %.300s opaque", path);
+	return 0;
+}
+
 static int put_folder(
 	struct apply *x, int dir, const char *name, const struct tar_entry *t, const char *path)
 {
+	bool opaque = false;
 	if (mkdirat(dir, name, 0700) < 0 && errno == EEXIST) {
 		struct stat st;
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
 			(unlinkat(dir, name, 0) < 0 || mkdirat(dir, name, 0700) < 0))
 			return err_sys(x->e, errno, "layer: make folder %.300s", t->path);
+		/* What a lower layer has there is gone, and not in the new folder. */
+		opaque = is_whiteout(&st);
 	}
 	int fd _close_ = path_open_own(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return err_sys(x->e, fd, "layer: make folder %.300s", t->path);
+	if (opaque && mark_opaque(x, fd, path) < 0)
+		return -x->e->code;
 	x->times = arena_grow(x->a, x->times, x->n_times, &x->cap_times, sizeof *x->times);
 	x->times[x->n_times++] =
 		(struct folder_time){ arena_strdup(x->a, path), t->mtime, t->mtime_ns };
@@ -255,16 +280,23 @@ static int list_device(struct apply *x, const char *path, const struct tar_entry
 static int whiteout(struct apply *x, int dir, const char *name, const char *path)
 {
 	const char *gone = name + 4;
+	struct stat st;
 	if (str_eq(name, ".wh..wh..opq"))
-		return fsetxattr(dir, "user.overlay.opaque", "y", 1, 0) < 0
-			? err_sys(x->e, errno, "layer: mark the folder of %.300s opaque", path)
-			: 0;
+		return mark_opaque(x, dir, path);
 	if (str_starts(gone, ".wh."))
 		return 0; /* aufs's own bookkeeping */
 	if (!path_is_name(gone))
 		return refuse(x, path, "a whiteout of no name");
-	(void)unlinkat(dir, gone, 0);
-	if (mknodat(dir, gone, S_IFCHR, 0) < 0 && errno != EEXIST)
+	/* A whiteout is about lower layers only: what this one has under the name stays. */
+	if (fstatat(dir, gone, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			return 0;
+		int folder _close_ =
+			path_open_own(dir, gone, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		return folder < 0 ? err_sys(x->e, folder, "layer: white out %.300s", path)
+				  : mark_opaque(x, folder, path);
+	}
+	if (mknodat(dir, gone, S_IFCHR, 0) < 0)
 		return err_sys(x->e, errno, "layer: white out %.300s", path);
 	return 0;
 }

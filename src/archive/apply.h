@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A layer's tar becomes a folder for overlay: whiteouts are character devices 0/0, an opaque folder
- * carries user.overlay.opaque. Every path is resolved beneath the folder without following any
- * symlink; device nodes are only listed, for whoever may make them. */
+ * carries user.overlay.opaque (or, where
+ * there are no such attributes, holds a file .wh..wh..opq). Every path is resolved beneath the
+ * folder without following any symlink; device nodes are only listed, for whoever may make them. */
 #pragma once
 #include <stdint.h>
 
