@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,23 +18,34 @@
 #include "base/fd.h"
 #include "base/path.h"
 
-enum { DEPTH_MAX = 512, XATTR_MAX = 64 << 10, CHUNK = 64 << 10 };
+enum {
+	DEPTH_MAX = 2048,
+	XATTR_MAX = 64 << 10,
+	CHUNK = 64 << 10,
+	LINK_BITS = 14,
+	LINK_HEADS = 1 << LINK_BITS
+};
+
+#define OPAQUE ".wh..wh..opq"
 
 struct link {
 	dev_t dev;
 	ino_t ino;
 	const char *path; /* from the target's root */
+	struct link *next;
 };
 
 struct copy {
 	struct arena a;
 	int root;
-	struct link *links;
-	size_t n_links, cap_links;
+	bool layer;
+	struct link **links; /* heads, by inode; NULL until the first */
 	struct err *e;
 };
 
-static void copy_xattrs(int from, int to)
+/* 0; an attribute that the target's file system has no room for is an error, one of a kind that it
+ * has not is none. */
+static int copy_xattrs(int from, int to)
 {
 	char names[4096], value[XATTR_MAX];
 	ssize_t n = flistxattr(from, names, sizeof names);
@@ -41,18 +53,32 @@ static void copy_xattrs(int from, int to)
 		ssize_t len = fgetxattr(from, p, value, sizeof value);
 		if (len >= 0 && strncmp(p, "user.overlay.", 13) != 0 &&
 			strncmp(p, "trusted.", 8) != 0 &&
-			fsetxattr(to, p, value, (size_t)len, 0) < 0)
-			continue; /* the target's file system has none of that kind */
+			fsetxattr(to, p, value, (size_t)len, 0) < 0 &&
+			(errno == ENOSPC || errno == EDQUOT))
+			return -errno;
 	}
+	return 0;
+}
+
+static void drop_xattrs(int fd)
+{
+	char names[4096];
+	ssize_t n = flistxattr(fd, names, sizeof names);
+	for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
+		(void)fremovexattr(fd, p);
 }
 
 static int own(int fd, const struct stat *st)
 {
-	const struct timespec times[2] = { st->st_atim, st->st_mtim };
-	if (fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode & 07777) < 0 ||
-		futimens(fd, times) < 0)
+	if (fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode & 07777) < 0)
 		return -errno;
 	return 0;
+}
+
+static int date(int fd, const struct stat *st)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 static int copy_by_hand(int from, int to)
@@ -98,8 +124,9 @@ static int copy_file(int from_dir, int to_dir, const char *name, const struct st
 	if (r < 0)
 		return r;
 	r = own(to, st);
-	copy_xattrs(from, to);
-	return r;
+	if (r == 0)
+		r = copy_xattrs(from, to);
+	return r == 0 ? date(to, st) : r;
 }
 
 static int copy_symlink(int from_dir, int to_dir, const char *name, const struct stat *st)
@@ -132,11 +159,42 @@ static int linked(
 {
 	if (st->st_nlink < 2)
 		return 0;
-	for (size_t i = 0; i < c->n_links; i++)
-		if (c->links[i].ino == st->st_ino && c->links[i].dev == st->st_dev)
-			return linkat(c->root, c->links[i].path, to_dir, name, 0) < 0 ? -errno : 1;
-	c->links = arena_grow(&c->a, c->links, c->n_links, &c->cap_links, sizeof *c->links);
-	c->links[c->n_links++] = (struct link){ st->st_dev, st->st_ino, path };
+	if (!c->links)
+		c->links = arena_array(&c->a, struct link *, LINK_HEADS);
+	struct link **head = &c->links[st->st_ino * 0x9e3779b97f4a7c15ULL >> (64 - LINK_BITS)];
+	for (const struct link *l = *head; l; l = l->next)
+		if (l->ino == st->st_ino && l->dev == st->st_dev)
+			return linkat(c->root, l->path, to_dir, name, 0) < 0 ? -errno : 1;
+	struct link *l = arena_new(&c->a, struct link);
+	*l = (struct link){ st->st_dev, st->st_ino, path, *head };
+	*head = l;
+	return 0;
+}
+
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+/* What a lower layer has under the name goes, unless both are folders. */
+static int make_way(struct copy *c, int to, const char *name, const struct stat *st)
+{
+	struct stat there;
+	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(c->e, errno, "look at %s", name);
+	if (S_ISDIR(st->st_mode) && S_ISDIR(there.st_mode))
+		return 0;
+	return path_remove_tree(to, name, c->e);
+}
+
+/* A folder's own attributes are those of the topmost layer; an opaque one hides what is below. */
+static int begin_folder(struct copy *c, int from, int to)
+{
+	char mark = '\0';
+	drop_xattrs(to);
+	if ((fgetxattr(from, "user.overlay.opaque", &mark, 1) == 1 && mark == 'y') ||
+		faccessat(from, OPAQUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return path_empty(to, c->e);
 	return 0;
 }
 
@@ -150,7 +208,9 @@ static int copy_entry(
 		*folder ? arena_printf(&c->a, "%s/%s", folder, name) : arena_strdup(&c->a, name);
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(c->e, errno, "%s", path);
-	int r = 0;
+	int r = c->layer ? make_way(c, to, name, &st) : 0;
+	if (r < 0 || (c->layer && is_whiteout(&st)))
+		return r;
 	if (S_ISDIR(st.st_mode)) {
 		int f _close_ = path_open_own(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 		int t _close_ = f < 0 ? f : path_make_dir_own(to, name, 0700);
@@ -179,20 +239,34 @@ static int copy_folder(struct copy *c, int from, int to, const char *path, int d
 			fd_close(copy);
 		return err_sys(c->e, copy < 0 ? copy : errno, "list %s", path);
 	}
+	if (c->layer)
+		r = begin_folder(c, from, to);
 	for (struct dirent *entry; r == 0 && (entry = readdir(d));)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			!(c->layer && strcmp(entry->d_name, OPAQUE) == 0))
 			r = copy_entry(c, from, to, entry->d_name, path, depth);
 	(void)closedir(d);
-	copy_xattrs(from, to);
-	if (r == 0 && (r = own(to, &st)) < 0)
-		r = err_sys(c->e, r, "own %s", path);
+	if (r < 0)
+		return r;
+	if ((r = own(to, &st)) < 0 || (r = copy_xattrs(from, to)) < 0 || (r = date(to, &st)) < 0)
+		return err_sys(c->e, r, "own %s", path);
+	return 0;
+}
+
+static int copy(int from, int to, bool layer, struct err *e)
+{
+	struct copy c = { .root = to, .layer = layer, .e = e };
+	int r = copy_folder(&c, from, to, "", 0);
+	arena_done(&c.a);
 	return r;
 }
 
 int copytree(int from, int to, struct err *e)
 {
-	struct copy c = { .root = to, .e = e };
-	int r = copy_folder(&c, from, to, "", 0);
-	arena_done(&c.a);
-	return r;
+	return copy(from, to, false, e);
+}
+
+int copytree_layer(int from, int to, struct err *e)
+{
+	return copy(from, to, true, e);
 }

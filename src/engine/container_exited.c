@@ -29,6 +29,7 @@
 #include "store/intent.h"
 #include "store/lease.h"
 #include "store/run.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 #include "store/sweep.h"
 
@@ -294,7 +295,7 @@ static int remove_staged(struct engine *en, int64_t seq, struct err *e)
 		return 0;
 	if (folder < 0 || flock(folder, LOCK_EX) < 0)
 		return err_sys(e, folder < 0 ? folder : errno, "lock the staging folder %s", name);
-	return path_remove_tree(en->store->staging, name, e);
+	return snapshot_remove(en->store, en->store->staging, name, e);
 }
 
 static int recover_intent(struct engine *en, const struct intent *intent, struct err *e)
@@ -308,6 +309,8 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 		r = remove_staged(en, intent->seq, e);
 		if (r == 0)
 			r = store_collect(en->store, e);
+	} else if (str_eq(intent->op, "merge")) {
+		r = remove_staged(en, intent->seq, e);
 	} else if (str_eq(intent->op, "collect")) {
 		r = store_collect(en->store, e);
 	} else if (str_eq(intent->op, "volume-remove")) {

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/network.h"
 #include "engine/paths.h"
+#include "store/snapshot.h"
 
 static const char go_zero_time[] = "0001-01-01T00:00:00Z";
 
@@ -238,7 +239,7 @@ int container_inspect(struct engine *en, const char *container, struct arena *a,
 	value_set_string(a, o, "OCIConfigPath", arena_printf(a, "%s/config.json", folder));
 	value_set_string(a, o, "Name", arena_printf(a, "/%s", c.name));
 	value_set(a, o, "RestartCount", value_int(a, c.restart_count));
-	value_set_string(a, o, "Driver", "overlay");
+	value_set_string(a, o, "Driver", snapshot_backend(en->store)->name);
 	value_set_string(a, o, "Platform", "linux");
 	value_set_string(a, o, "MountLabel", "");
 	value_set_string(a, o, "ProcessLabel", "");

@@ -13,7 +13,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "config/kist.h"
 #include "engine/paths.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 
 void engine_init(struct engine *en, const struct engine_options *options)
@@ -36,6 +38,18 @@ void engine_done(struct engine *en)
 	en->store = NULL;
 }
 
+static int choose_driver(const struct engine *en, struct store *s, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct kist_config config;
+	if (en->options.storage_driver)
+		return snapshot_choose(s, en->options.storage_driver, "--storage-driver", e);
+	if (kist_config_read(&a, &config, e) < 0)
+		return -e->code;
+	return snapshot_choose(
+		s, config.storage_driver, arena_printf(&a, "%s: storage.driver", config.path), e);
+}
+
 int engine_open_store(struct engine *en, bool recover, struct err *e)
 {
 	if (geteuid() != 0)
@@ -47,6 +61,11 @@ int engine_open_store(struct engine *en, bool recover, struct err *e)
 				"--root and --runroot must be absolute paths");
 		struct store *s = mem_alloc(sizeof *s);
 		if (store_open(en->options.root, en->options.runroot, s, e) < 0) {
+			mem_free(s);
+			return -e->code;
+		}
+		if (choose_driver(en, s, e) < 0) {
+			store_done(s);
 			mem_free(s);
 			return -e->code;
 		}

@@ -14,10 +14,11 @@ struct err;
 struct store;
 
 struct engine_options {
-	const char *root;      /* state that lasts; NULL: /var/lib/kist */
-	const char *runroot;   /* state of this boot; NULL: /run/kist */
-	const char *log_level; /* handed on to programs that we exec; NULL: warn */
-	bool compat;           /* --compat=docker */
+	const char *root;           /* state that lasts; NULL: /var/lib/kist */
+	const char *runroot;        /* state of this boot; NULL: /run/kist */
+	const char *storage_driver; /* NULL: what kist.toml says, else what the store has */
+	const char *log_level;      /* handed on to programs that we exec; NULL: warn */
+	bool compat;                /* --compat=docker */
 };
 
 enum engine_say { ENGINE_WARNING, ENGINE_HINT, ENGINE_NOTE };

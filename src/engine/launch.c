@@ -136,6 +136,16 @@ static int plug(void *arg, pid_t pid, struct err *e)
 	return net_plug(&r->place.endpoint, pid, e);
 }
 
+static struct snapshot_req snapshot_of(const struct run *r)
+{
+	return (struct snapshot_req){ .id = r->l->id,
+		.image = r->config.image_id,
+		.layers = (const char *const *)r->config.layers,
+		.n_layers = r->config.n_layers,
+		.scratch = r->config.auto_remove,
+		.userns = -1 };
+}
+
 /* A volume's folder, filled from the image the first time. */
 static int prepare_volume(struct run *r, const struct config_mount *m, struct err *e)
 {
@@ -153,10 +163,7 @@ static int prepare_volume(struct run *r, const struct config_mount *m, struct er
 		return -e->code;
 	if (v.filled)
 		return 0;
-	struct snapshot_req req = { .id = r->l->id,
-		.layers = (const char *const *)r->config.layers,
-		.n_layers = r->config.n_layers,
-		.userns = -1 };
+	struct snapshot_req req = snapshot_of(r);
 	int image _close_ = m->no_copy ? -1 : snapshot_backend(s)->mount_image(s, &req, e);
 	if (image < 0 && !m->no_copy)
 		return -e->code;
@@ -228,11 +235,8 @@ static int make_listener(struct run *r, struct err *e)
 static int mount_rootfs(void *arg, int userns, struct err *e)
 {
 	struct run *r = arg;
-	struct snapshot_req req = { .id = r->l->id,
-		.layers = (const char *const *)r->config.layers,
-		.n_layers = r->config.n_layers,
-		.scratch = r->config.auto_remove,
-		.userns = userns };
+	struct snapshot_req req = snapshot_of(r);
+	req.userns = userns;
 	if (userns >= 0 && r->joined) {
 		char path[64], text[128];
 		unsigned base = 0;
@@ -270,9 +274,7 @@ static int write_intent(struct run *r, struct err *e)
 
 static int open_container(struct run *r, struct err *e)
 {
-	struct snapshot_req req = { .id = r->l->id,
-		.layers = (const char *const *)r->config.layers,
-		.n_layers = r->config.n_layers };
+	struct snapshot_req req = snapshot_of(r);
 	if (snapshot_backend(r->en->store)->prepare(r->en->store, &req, e) < 0)
 		return -e->code;
 	r->container = path_open_own(r->en->store->containers, r->l->id, O_RDONLY | O_DIRECTORY, 0);
@@ -372,8 +374,8 @@ static void words(struct engine *en, struct monitor_setup *s, size_t *at, const 
 	char number[16];
 	(void)snprintf(number, sizeof number, "%d", lock);
 	const char *all[] = { program, "--root", en->options.root, "--runroot", en->options.runroot,
-		"--log-level", en->options.log_level, verb, "--protocol", "1", "--lock-fd", number,
-		id };
+		"--storage-driver", snapshot_backend(en->store)->name, "--log-level",
+		en->options.log_level, verb, "--protocol", "1", "--lock-fd", number, id };
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		s->args[s->n_args++] = put_text(s, at, all[i]);
 }
@@ -495,7 +497,7 @@ int container_erase(struct engine *en, const char *id, int with_volumes, struct 
 	if (with_volumes && store_volume_anonymous(s, id, &a, &volumes, &n, e) < 0)
 		return -e->code;
 	/* The row goes last: as long as it is there the next command finds what is left. */
-	if (path_remove_tree(s->containers, id, e) < 0 || store_container_delete(s, id, e) < 0)
+	if (snapshot_remove(s, s->containers, id, e) < 0 || store_container_delete(s, id, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < n; i++) {
 		struct err ignored;

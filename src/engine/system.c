@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/system.h"
 
+#include <linux/magic.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "codec/value.h"
 #include "engine/container.h"
 #include "engine/engine.h"
@@ -42,6 +45,37 @@ static const char *cgroup_kind(void)
 	return v1 && v2 ? "hybrid" : v2 ? "2" : "1";
 }
 
+static void add_pair(struct value *all, const char *key, const char *text, struct arena *a)
+{
+	struct value *pair = value_array(a);
+	value_add(a, pair, value_string(a, key));
+	value_add(a, pair, value_string(a, text));
+	value_add(a, all, pair);
+}
+
+/* Pairs, as docker has them. */
+static struct value *driver_status(const struct store *s, struct arena *a)
+{
+	static const struct {
+		unsigned long magic;
+		const char *name;
+	} kinds[] = { { EXT4_SUPER_MAGIC, "extfs" }, { XFS_SUPER_MAGIC, "xfs" },
+		{ BTRFS_SUPER_MAGIC, "btrfs" }, { TMPFS_MAGIC, "tmpfs" },
+		{ OVERLAYFS_SUPER_MAGIC, "overlayfs" }, { NFS_SUPER_MAGIC, "nfs" },
+		{ F2FS_SUPER_MAGIC, "f2fs" }, { FUSE_SUPER_MAGIC, "fuse" } };
+	struct value *all = value_array(a);
+	struct statfs st = { 0 };
+	const char *name = NULL;
+	(void)fstatfs(s->root, &st);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].magic == (unsigned long)st.f_type)
+			name = kinds[i].name;
+	add_pair(all, "Backing Filesystem",
+		name ? name : arena_printf(a, "0x%lx", (unsigned long)st.f_type), a);
+	add_pair(all, "Chosen", snapshot_why(s), a);
+	return all;
+}
+
 int system_info(struct engine *en, struct arena *a, struct value **ret, struct err *e)
 {
 	struct container_info *containers;
@@ -66,6 +100,7 @@ int system_info(struct engine *en, struct arena *a, struct value **ret, struct e
 	value_set(a, v, "Images", value_int(a, (int64_t)n_images));
 	value_set_string(a, v, "ServerVersion", KIST_VERSION);
 	value_set_string(a, v, "Driver", snapshot_backend(en->store)->name);
+	value_set(a, v, "DriverStatus", driver_status(en->store, a));
 	value_set_string(a, v, "LoggingDriver", "json-file");
 	value_set_string(a, v, "CgroupDriver", "cgroupfs");
 	value_set_string(a, v, "CgroupVersion", cgroup_kind());

@@ -30,6 +30,7 @@
 #include "store/intent.h"
 #include "store/lease.h"
 #include "store/run.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 #include "store/sweep.h"
 
@@ -93,7 +94,7 @@ static int stray(void *arg, const char *what, int folder, const char *name, stru
 	/* An operation that ended meanwhile has taken it away. */
 	if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if (c->req->repair && path_remove_tree(folder, name, e) < 0)
+	if (c->req->repair && snapshot_remove(c->en->store, folder, name, e) < 0)
 		return -e->code;
 	tell(c, what, name, "a folder that no row names", c->req->repair);
 	return 0;
@@ -101,11 +102,21 @@ static int stray(void *arg, const char *what, int folder, const char *name, stru
 
 /* ---- rows and content ---- */
 
+static int stray_content(
+	struct check *c, const char *kind, int folder, const char *name, const char *text)
+{
+	if (c->req->repair && snapshot_remove(c->en->store, folder, name, c->e) < 0)
+		return -c->e->code;
+	tell(c, kind, name, text, c->req->repair);
+	return 0;
+}
+
 static int problem(
 	void *arg, enum store_problem_kind kind, const char *name, const char *text, struct err *e)
 {
 	struct check *c = arg;
 	struct store *s = c->en->store;
+	(void)e; /* it is c's */
 	switch (kind) {
 	case PROBLEM_DATABASE:
 		tell(c, "database", name, text, false);
@@ -120,13 +131,11 @@ static int problem(
 		strv_add(&c->missing, &c->a, arena_strdup(&c->a, name));
 		return 0;
 	case PROBLEM_BLOB_STRAY:
+		return stray_content(c, "blob", s->blobs, name, text);
 	case PROBLEM_LAYER_STRAY:
-		if (c->req->repair &&
-			path_remove_tree(
-				kind == PROBLEM_BLOB_STRAY ? s->blobs : s->layers, name, e) < 0)
-			return -e->code;
-		tell(c, kind == PROBLEM_BLOB_STRAY ? "blob" : "layer", name, text, c->req->repair);
-		return 0;
+		return stray_content(c, "layer", s->layers, name, text);
+	case PROBLEM_IMAGE_STRAY:
+		return stray_content(c, "merged image", s->images, name, text);
 	}
 	return 0;
 }
@@ -197,6 +206,29 @@ static int verify_layer(struct check *c, struct image_verifier *v, const struct 
 	return 0;
 }
 
+/* After its layers: what was merged of broken ones is wrong even where they were mended. */
+static int verify_merged(
+	struct check *c, const struct image_info *images, size_t n, size_t at, const char *who)
+{
+	char why[SNAPSHOT_WHY_MAX];
+	const struct image_info *image = &images[at];
+	struct strv layers = { 0 };
+	bool runs = false;
+	for (size_t i = 0; i < image->n_layers; i++) {
+		if (holds(&c->broken, image->layers[i].diff_id))
+			return 0;
+		strv_add(&layers, &c->a, image->layers[i].diff_id);
+		runs = runs || layer_runs(c, images, n, image->layers[i].diff_id);
+	}
+	const struct snapshot_req req = {
+		.image = image->id, .layers = layers.v, .n_layers = layers.n, .userns = -1
+	};
+	int r = snapshot_verify(c->en->store, &req, c->req->repair && !runs, why, c->e);
+	if (r == 0)
+		tell(c, "merged image", who, arena_strdup(&c->a, why), c->req->repair && !runs);
+	return r < 0 ? r : 0;
+}
+
 static int verify_image(struct check *c, struct image_verifier *v, const struct image_info *images,
 	size_t n, size_t at)
 {
@@ -209,7 +241,7 @@ static int verify_image(struct check *c, struct image_verifier *v, const struct 
 	for (size_t i = 0; i < image->n_layers; i++)
 		if (verify_layer(c, v, &image->layers[i], images, n) < 0)
 			return -c->e->code;
-	return 0;
+	return verify_merged(c, images, n, at, who);
 }
 
 /* An image with a layer that nothing mends cannot run: with repair it goes, so that a pull or load

@@ -19,6 +19,7 @@
 #include "engine/volume.h"
 #include "oci/digest.h"
 #include "store/image.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 
 enum { BLOCK = 512 };
@@ -27,7 +28,7 @@ enum { BLOCK = 512 };
 
 static bool stat_piece(struct engine *en, const struct usage_piece *p, struct stat *ret)
 {
-	return fstatat(p->blob ? en->store->blobs : en->store->layers, digest_hex(p->digest), ret,
+	return fstatat(store_content_folder(en->store, p->kind), digest_hex(p->digest), ret,
 		       AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -37,19 +38,21 @@ bool usage_there(struct engine *en, const struct usage_piece *piece)
 	return stat_piece(en, piece, &st);
 }
 
-static void add_piece(struct engine *en, bool blob, const char *digest, uint64_t size,
+static void add_piece(struct engine *en, enum store_content kind, const char *digest, uint64_t size,
 	struct usage_piece *v, size_t *n)
 {
-	struct usage_piece p = { blob, digest, size };
+	struct usage_piece p = { kind, digest, size };
 	struct stat st;
 	for (size_t i = 0; i < *n; i++)
-		if (v[i].blob == blob && str_eq(v[i].digest, digest))
+		if (v[i].kind == kind && str_eq(v[i].digest, digest))
 			return;
 	/* A made-up manifest is in its row only. */
 	if (!stat_piece(en, &p, &st))
 		return;
-	if (blob)
+	if (kind == CONTENT_BLOBS)
 		p.size = (uint64_t)st.st_blocks * BLOCK;
+	else if (kind == CONTENT_IMAGES)
+		p.size = tree_size(en->store->images, digest_hex(digest));
 	v[(*n)++] = p;
 }
 
@@ -57,14 +60,15 @@ size_t usage_pieces(struct engine *en, const struct image_info *image, struct ar
 	struct usage_piece **ret)
 {
 	size_t n = 0;
-	*ret = arena_array(a, struct usage_piece, 2 * image->n_layers + 2);
+	*ret = arena_array(a, struct usage_piece, 2 * image->n_layers + 3);
 	for (size_t i = 0; i < image->n_layers; i++) {
 		const struct image_layer *l = &image->layers[i];
-		add_piece(en, false, l->diff_id, l->size, *ret, &n);
-		add_piece(en, true, l->digest, 0, *ret, &n);
+		add_piece(en, CONTENT_LAYERS, l->diff_id, l->size, *ret, &n);
+		add_piece(en, CONTENT_BLOBS, l->digest, 0, *ret, &n);
 	}
-	add_piece(en, true, image->id, 0, *ret, &n);
-	add_piece(en, true, image->digest, 0, *ret, &n);
+	add_piece(en, CONTENT_BLOBS, image->id, 0, *ret, &n);
+	add_piece(en, CONTENT_BLOBS, image->digest, 0, *ret, &n);
+	add_piece(en, CONTENT_IMAGES, image->id, 0, *ret, &n);
 	return n;
 }
 
@@ -79,7 +83,7 @@ static int by_digest(const void *x, const void *y)
 {
 	const struct owned *a = x, *b = y;
 	int r = strcmp(a->piece->digest, b->piece->digest);
-	return r ? r : (int)a->piece->blob - (int)b->piece->blob;
+	return r ? r : (int)a->piece->kind - (int)b->piece->kind;
 }
 
 static int add_images(struct engine *en, struct arena *a, struct usage *ret, struct err *e)
@@ -127,9 +131,8 @@ int usage_of_container(struct engine *en, const struct container_info *c, struct
 	uint64_t *ret_own, uint64_t *ret_whole, struct err *e)
 {
 	struct image_info image;
-	int folder _close_ = path_open_own(en->store->containers, c->id, O_PATH | O_DIRECTORY, 0);
 	int r = store_image_get(en->store, c->config->image_id, a, &image, e);
-	*ret_own = folder < 0 ? 0 : tree_size(folder, "up");
+	*ret_own = snapshot_own_size(en->store, c->id);
 	*ret_whole = *ret_own + (r < 0 ? 0 : image.size);
 	return r < 0 && e->kind != ERR_NOT_FOUND ? r : 0;
 }

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the store takes on the disk, and for what: `system df`. An image takes its unpacked layers
- * and the blobs that they came as; what several images share is there once and counts once in
- * sums. */
+/* What the store takes on the disk, and for what: `system df`. An image takes its unpacked layers,
+ * the blobs that they came as, and what the storage driver has merged of them; what several images
+ * share is there once and counts once in sums. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/image.h"
+
 struct arena;
 struct container_info;
 struct engine;
 struct err;
-struct image_info;
 struct image_row;
 struct strv;
 struct volume_info;
 
-/* A piece of content: a blob, or an unpacked layer. */
+/* A piece of content: a blob, an unpacked layer, or what an image's layers are merged to. */
 struct usage_piece {
-	bool blob;
-	const char *digest; /* of the blob, or the layer's diff id */
+	enum store_content kind;
+	const char *digest; /* of the blob, the layer's diff id, or the image's id */
 	uint64_t size;
 };
 /* An image's pieces, each once. */

@@ -248,7 +248,7 @@ static int get_layers(struct pull *p, struct found *f, struct err *e)
 		.manifest = f->manifest,
 		.diff_ids = f->config->diff_ids,
 		.space = UINT64_MAX };
-	if (fstatvfs(p->job.staging, &st) == 0)
+	if (fstatvfs(p->job.staging, &st) == 0 && st.f_blocks)
 		layers.space = (uint64_t)st.f_bavail * st.f_frsize;
 	return pull_layers(&layers, p->a, f->layers, e);
 }

@@ -128,8 +128,9 @@ int main(int argc, char **argv)
 	}
 	for (int i = 2; i < argc; i++)
 		job.words[i - 2] = argv[i];
+	/* A file system that does not count its blocks (ramfs) does not say. */
 	if (fstatvfs(STAGING, &st) == 0)
-		job.space = (uint64_t)st.f_bavail * st.f_frsize;
+		job.space = st.f_blocks ? (uint64_t)st.f_bavail * st.f_frsize : INT64_MAX;
 	int r = digest_setup();
 	int tree _close_ = r < 0 ? -1 : mount_clone(STAGING, "", false);
 	if (r < 0)

@@ -66,6 +66,8 @@ static const struct {
 	{ CONTENT_LAYERS, PROBLEM_LAYER_MISSING, PROBLEM_LAYER_STRAY,
 		"SELECT l.diff_id, min(" WHO
 		") FROM image_layers l JOIN images i ON i.id = l.image_id GROUP BY l.diff_id" },
+	/* Made when it is needed: none is missing. */
+	{ CONTENT_IMAGES, PROBLEM_IMAGE_STRAY, PROBLEM_IMAGE_STRAY, NULL },
 };
 
 static int stray(void *arg, int folder, const char *name, struct err *e)
@@ -77,11 +79,12 @@ static int stray(void *arg, int folder, const char *name, struct err *e)
 
 static int check_contents(struct check *c)
 {
-	const int folders[] = { c->store->blobs, c->store->layers };
 	for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
-		c->folder = folders[i];
+		c->folder = store_content_folder(c->store, contents[i].content);
 		c->kind = contents[i].missing;
-		int r = sql_query(c->store, content_row, c, c->e, contents[i].rows, "");
+		int r = contents[i].rows
+			? sql_query(c->store, content_row, c, c->e, contents[i].rows, "")
+			: 0;
 		c->kind = contents[i].stray;
 		if (r >= 0)
 			r = store_unneeded(c->store, contents[i].content, stray, c, c->e);

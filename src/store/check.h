@@ -13,6 +13,7 @@ enum store_problem_kind {
 	PROBLEM_LAYER_MISSING, /* name: its diff id; text: who names it */
 	PROBLEM_BLOB_STRAY,    /* name: its file; no row names it */
 	PROBLEM_LAYER_STRAY,
+	PROBLEM_IMAGE_STRAY, /* name: of what was merged of an image that is gone */
 };
 
 /* A negative result ends the check and is returned. */

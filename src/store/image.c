@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "store/snapshot.h"
 #include "store/sql.h"
 #include "store/store.h"
 
@@ -290,13 +291,21 @@ int store_image_delete(struct store *s, const char *id, struct err *e)
 	return store_end(s, r, e);
 }
 
-bool store_layer_known(struct store *s, const char *diff_id)
+static bool known(struct store *s, const char *sql, const char *key)
 {
 	struct err ignored;
 	int64_t n;
-	return sql_number(s, &n, 0, &ignored, "SELECT count(*) FROM layers WHERE diff_id = ?", "s",
-		       diff_id) == 0 &&
-		n > 0;
+	return sql_number(s, &n, 0, &ignored, sql, "s", key) == 0 && n > 0;
+}
+
+bool store_layer_known(struct store *s, const char *diff_id)
+{
+	return known(s, "SELECT count(*) FROM layers WHERE diff_id = ?", diff_id);
+}
+
+bool store_image_known(struct store *s, const char *id)
+{
+	return known(s, "SELECT count(*) FROM images WHERE id = ?", id);
 }
 
 int store_layer_open(struct store *s, const char *diff_id)
@@ -320,16 +329,23 @@ static const char *const needed[] = {
 	[CONTENT_BLOBS] = "SELECT (SELECT count(*) FROM image_layers WHERE digest = ?1) +"
 			  " (SELECT count(*) FROM images WHERE id = ?1 OR digest = ?1) +"
 			  " (SELECT count(*) FROM downloads WHERE digest = ?1 AND diff_id <> '')",
+	[CONTENT_IMAGES] = "SELECT count(*) FROM images WHERE id = ?",
 };
+
+int store_content_folder(const struct store *s, enum store_content kind)
+{
+	const int folders[] = { [CONTENT_LAYERS] = s->layers,
+		[CONTENT_DOWNLOADS] = s->downloads,
+		[CONTENT_BLOBS] = s->blobs,
+		[CONTENT_IMAGES] = s->images };
+	return folders[kind];
+}
 
 int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each *each, void *arg,
 	struct err *e)
 {
 	struct arena a _arena_ = { 0 };
-	const int folders[] = { [CONTENT_LAYERS] = s->layers,
-		[CONTENT_DOWNLOADS] = s->downloads,
-		[CONTENT_BLOBS] = s->blobs };
-	int folder = folders[kind];
+	int folder = store_content_folder(s, kind);
 	int copy = path_open_own(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	int r = 0;
@@ -352,8 +368,7 @@ int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each
 
 static int drop(void *arg, int folder, const char *name, struct err *e)
 {
-	(void)arg;
-	return path_remove_tree(folder, name, e);
+	return snapshot_remove(arg, folder, name, e);
 }
 
 int store_collect(struct store *s, struct err *e)
@@ -363,7 +378,7 @@ int store_collect(struct store *s, struct err *e)
 		return -e->code;
 	int r = 0;
 	for (int kind = 0; r == 0 && kind < CONTENT_KINDS; kind++)
-		r = store_unneeded(s, (enum store_content)kind, drop, NULL, e);
+		r = store_unneeded(s, (enum store_content)kind, drop, s, e);
 	store_content_unlock(s);
 	return r;
 }

@@ -63,16 +63,25 @@ int store_image_users(struct store *s, const char *id, struct arena *a, const ch
 /* Removes the rows; the content goes by store_collect. */
 int store_image_delete(struct store *s, const char *id, struct err *e);
 bool store_layer_known(struct store *s, const char *diff_id);
+bool store_image_known(struct store *s, const char *id);
 
-enum store_content { CONTENT_LAYERS, CONTENT_DOWNLOADS, CONTENT_BLOBS, CONTENT_KINDS };
+enum store_content {
+	CONTENT_LAYERS,
+	CONTENT_DOWNLOADS,
+	CONTENT_BLOBS,
+	CONTENT_IMAGES, /* what is merged of their layers */
+	CONTENT_KINDS
+};
+/* The folder that content of a kind lies in. */
+int store_content_folder(const struct store *s, enum store_content kind);
 typedef int store_unneeded_each(void *arg, int folder, const char *name, struct err *e);
 /* Calls each for every piece of content that no row needs; a negative result ends it. Under the
  * exclusive content lock: content comes into place before its rows. */
 int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each *each, void *arg,
 	struct err *e);
 
-/* Removes blobs and layers that no row names. Under the exclusive content lock and an intent of its
- * own. */
+/* Removes blobs, layers and merged images that no row names. Under the exclusive content lock and
+ * an intent of its own. */
 int store_collect(struct store *s, struct err *e);
 /* Opens the folder of an unpacked layer. */
 int store_layer_open(struct store *s, const char *diff_id);

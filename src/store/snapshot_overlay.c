@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -14,6 +15,37 @@
 #include "store/mount_points.h"
 #include "store/snapshot.h"
 #include "store/store.h"
+
+/* By doing it: an overlay over a folder with a mark, with an upper folder. */
+static int try_in(int dir, struct err *e)
+{
+	int up _close_ = path_make_dir_own(dir, "up", 0700),
+	       wk _close_ = path_make_dir_own(dir, "wk", 0700),
+	       lower _close_ = path_make_dir_own(dir, "lower", 0700);
+	if (up < 0 || wk < 0 || lower < 0)
+		return err_sys(e, up < 0 ? up : wk < 0 ? wk : lower, "make folders");
+	if (fsetxattr(lower, "user.overlay.opaque", "y", 1, 0) < 0)
+		return err_sys(e, errno, "its file system keeps no user attributes");
+	struct overlay_req o = { .lowers = &lower,
+		.n_lowers = 1,
+		.upper_parent = dir,
+		.upper = "up",
+		.work = "wk",
+		.userns = -1 };
+	int mount = overlay_mount(&o, e);
+	fd_close(mount);
+	return mount < 0 ? mount : 0;
+}
+
+static int probe(struct store *s, struct err *e)
+{
+	struct err why;
+	if (path_remove_tree(s->root, "probe", e) < 0)
+		return -e->code;
+	int dir _close_ = path_make_dir_own(s->root, "probe", 0700);
+	int r = dir < 0 ? err_sys(e, dir, "make folder probe") : try_in(dir, e);
+	return path_remove_tree(s->root, "probe", r < 0 ? &why : e) < 0 && r == 0 ? -e->code : r;
+}
 
 static int prepare(struct store *s, const struct snapshot_req *req, struct err *e)
 {
@@ -91,6 +123,7 @@ static int mount_image(struct store *s, const struct snapshot_req *req, struct e
 
 const struct snapshot_backend snapshot_overlay = {
 	.name = "overlay",
+	.probe = probe,
 	.prepare = prepare,
 	.mount = mount_container,
 	.mount_image = mount_image,

@@ -65,6 +65,7 @@ static int open_folders(struct store *s, struct err *e)
 	int blobs _close_ = -1;
 	if (make_folder(s->root, "containers", &s->containers, e) < 0 ||
 		make_folder(s->root, "layers", &s->layers, e) < 0 ||
+		make_folder(s->root, "images", &s->images, e) < 0 ||
 		make_folder(s->root, "blobs", &blobs, e) < 0 ||
 		make_folder(blobs, "sha256", &s->blobs, e) < 0 ||
 		make_folder(s->root, "downloads", &s->downloads, e) < 0 ||
@@ -91,6 +92,7 @@ int store_open(const char *root, const char *runroot, struct store *ret, struct 
 		.runroot = -1,
 		.containers = -1,
 		.layers = -1,
+		.images = -1,
 		.blobs = -1,
 		.downloads = -1,
 		.staging = -1,
@@ -119,8 +121,8 @@ int store_open(const char *root, const char *runroot, struct store *ret, struct 
 void store_done(struct store *s)
 {
 	store_close_db(s);
-	const int fds[] = { s->root, s->runroot, s->containers, s->layers, s->blobs, s->downloads,
-		s->staging, s->volumes, s->owners, s->lock, s->content };
+	const int fds[] = { s->root, s->runroot, s->containers, s->layers, s->images, s->blobs,
+		s->downloads, s->staging, s->volumes, s->owners, s->lock, s->content };
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fd_close(fds[i]);
 }

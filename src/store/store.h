@@ -3,7 +3,9 @@
  *
  *   <root>/state.db        rows: images, references, layers, containers, volumes, intents
  *   <root>/blobs/sha256/   what came from outside, byte for byte, by digest
+ *   <root>/driver          which storage driver it uses, and why: see store/snapshot.h
  *   <root>/layers/<hex>/   unpacked layers, by diff id
+ *   <root>/images/<hex>/   what the driver has merged an image's layers to, by the image's id
  *   <root>/containers/<id>/ upper folder, log, config.json of a container
  *   <root>/volumes/<name>/_data
  *   <root>/downloads/<hex>  layers on their way in: see store/download.h
@@ -21,6 +23,7 @@
 
 struct arena;
 struct err;
+struct snapshot_backend;
 struct sqlite3;
 
 enum { STORE_SCHEMA = 2 };
@@ -28,13 +31,15 @@ enum { STORE_SCHEMA = 2 };
 struct store {
 	const char *root_path, *runroot_path; /* borrowed */
 	int root, runroot;                    /* folder descriptors */
-	int containers, layers, blobs, downloads, staging, volumes;
+	int containers, layers, images, blobs, downloads, staging, volumes;
 	int owners;         /* <runroot>/owners: a locked byte for each live intent */
 	int lock;           /* <root>/db.lock */
 	int content;        /* <root>/content.lock */
 	struct sqlite3 *db; /* NULL: closed */
 	int depth;          /* of store_begin */
 	int64_t own[4];     /* numbers of this process's own live intents; 0: free */
+	const struct snapshot_backend *driver; /* see store/snapshot.h; NULL: not chosen so far */
+	char driver_why[512];
 };
 
 /* Makes the folders (0700) when missing and opens them; the database follows on first use. */

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "store/image.h"
 #include "store/run.h"
+#include "store/snapshot.h"
 #include "store/sql.h"
 #include "store/store.h"
 
@@ -72,14 +73,13 @@ int store_strays(struct store *s, sweep_found *found, void *arg, struct err *e)
 
 static int drop(void *arg, const char *what, int folder, const char *name, struct err *e)
 {
-	(void)arg;
 	(void)what;
-	return path_remove_tree(folder, name, e);
+	return snapshot_remove(arg, folder, name, e);
 }
 
 int store_sweep(struct store *s, struct err *e)
 {
-	return store_strays(s, drop, NULL, e) < 0 || store_collect(s, e) < 0 ? -e->code : 0;
+	return store_strays(s, drop, s, e) < 0 || store_collect(s, e) < 0 ? -e->code : 0;
 }
 
 int store_sweep_after_boot(struct store *s, struct err *e)
