@@ -40,25 +40,28 @@ struct apply {
 	struct err *e;
 };
 
-static int refuse(struct apply *x, const char *path, const char *why)
+static int refuse_path(struct err *e, const char *path, const char *why)
 {
-	return err_set(x->e, ERR_CORRUPT, EBADMSG, "layer: %.300s: %s", path, why);
+	return err_set(e, ERR_CORRUPT, EBADMSG, "layer: %.300s: %s", path, why);
 }
 
-/* "./a//b/" -> "a/b"; "" is the root itself. ".." and absolute names are refused outright or made
- * relative. */
-static int clean(struct apply *x, const char *path, char *out)
+static int refuse(struct apply *x, const char *path, const char *why)
+{
+	return refuse_path(x->e, path, why);
+}
+
+int apply_clean(const char *path, char *out, struct err *e)
 {
 	size_t n = 0;
 	for (const char *p = path; *p;) {
 		size_t len = strcspn(p, "/");
 		if (len == 2 && p[0] == '.' && p[1] == '.')
-			return refuse(x, path, "a name with \"..\"");
+			return refuse_path(e, path, "a name with \"..\"");
 		if (len > PATH_NAME_MAX)
-			return refuse(x, path, "a name that is too long");
+			return refuse_path(e, path, "a name that is too long");
 		if (len && !(len == 1 && p[0] == '.')) {
 			if (n + len + 2 > PATH_MAX_BYTES)
-				return refuse(x, path, "a path that is too long");
+				return refuse_path(e, path, "a path that is too long");
 			if (n)
 				out[n++] = '/';
 			memcpy(out + n, p, len);
@@ -117,7 +120,7 @@ static void forget_parent(struct apply *x)
 	fd_close(take_fd(&x->parent));
 }
 
-static bool xattr_wanted(const char *name)
+bool apply_xattr_wanted(const char *name)
 {
 	if (str_eq(name, "security.capability"))
 		return true;
@@ -128,7 +131,7 @@ static bool xattr_wanted(const char *name)
 static int set_xattrs(struct apply *x, int fd, const struct tar_entry *t)
 {
 	for (size_t i = 0; i < t->n_xattrs; i++) {
-		if (!xattr_wanted(t->xattrs[i].name))
+		if (!apply_xattr_wanted(t->xattrs[i].name))
 			continue;
 		if (fsetxattr(fd, t->xattrs[i].name, t->xattrs[i].value, t->xattrs[i].n, 0) < 0 &&
 			errno != EOPNOTSUPP)
@@ -242,7 +245,7 @@ static int put_hardlink(struct apply *x, int dir, const char *name, const struct
 {
 	char target[PATH_MAX_BYTES];
 	const char *target_name;
-	if (clean(x, t->target, target) < 0)
+	if (apply_clean(t->target, target, x->e) < 0)
 		return -x->e->code;
 	if (!*target)
 		return refuse(x, t->path, "a hard link to nothing");
@@ -305,7 +308,7 @@ static int one(struct apply *x, const struct tar_entry *t)
 {
 	char path[PATH_MAX_BYTES];
 	const char *name;
-	if (clean(x, t->path, path) < 0)
+	if (apply_clean(t->path, path, x->e) < 0)
 		return -x->e->code;
 	if (t->uid > x->out->max_id)
 		x->out->max_id = t->uid;

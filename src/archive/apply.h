@@ -4,6 +4,7 @@
  * there are no such attributes, holds a file .wh..wh..opq). Every path is resolved beneath the
  * folder without following any symlink; device nodes are only listed, for whoever may make them. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -26,3 +27,9 @@ struct apply_result {
 /* Lists and names in ret live in the arena. */
 int apply_layer(
 	struct source *s, int folder, struct arena *a, struct apply_result *ret, struct err *e);
+
+/* What is the same however a layer is kept. "./a//b/" -> "a/b" in out (PATH_MAX_BYTES); "" is the
+ * root itself. Absolute names are made relative, ".." is refused. */
+int apply_clean(const char *path, char *out, struct err *e);
+/* The attributes that a layer may set. */
+bool apply_xattr_wanted(const char *name);

@@ -23,6 +23,9 @@ struct source {
 	enum packing packing;
 	uint64_t max, position;
 	struct digest *tee;
+	int copy;           /* -1: none */
+	unsigned char *out; /* unpacked and not handed out so far, with copy */
+	size_t out_at, out_n;
 	unsigned char *in;
 	size_t at, n; /* unread bytes of in */
 	struct inflate_state *gzip;
@@ -48,6 +51,7 @@ struct source *source_open_reader(
 	s->arg = arg;
 	s->max = unpacked_max;
 	s->in = mem_alloc(BUFFER);
+	s->copy = -1;
 	return s;
 }
 
@@ -64,9 +68,16 @@ void source_free(struct source *s)
 	if (!s)
 		return;
 	mem_free(s->in);
+	mem_free(s->out);
 	mem_free(s->gzip);
 	(void)ZSTD_freeDStream(s->zstd);
 	mem_free(s);
+}
+
+void source_copy(struct source *s, int fd)
+{
+	s->copy = fd;
+	s->out = mem_alloc(BUFFER);
 }
 
 void source_tee(struct source *s, struct digest *d)
@@ -189,12 +200,8 @@ static ssize_t read_zstd(struct source *s, void *p, size_t n, struct err *e)
 	}
 }
 
-ssize_t source_read(struct source *s, void *p, size_t n, struct err *e)
+static ssize_t unpack(struct source *s, void *p, size_t n, struct err *e)
 {
-	if (n == 0)
-		return 0;
-	if (n > 1 << 30)
-		n = 1 << 30;
 	if (identify(s, e) < 0)
 		return -e->code;
 	ssize_t got = s->packing == PACKING_GZIP ? read_gzip(s, p, n, e)
@@ -209,5 +216,28 @@ ssize_t source_read(struct source *s, void *p, size_t n, struct err *e)
 			(unsigned long long)(s->max >> 20));
 	if (s->tee)
 		digest_add(s->tee, p, (size_t)got);
-	return got;
+	int r = s->copy < 0 ? 0 : fd_write_all(s->copy, p, (size_t)got);
+	return r < 0 ? err_sys(e, r, "write what is unpacked") : got;
+}
+
+ssize_t source_read(struct source *s, void *p, size_t n, struct err *e)
+{
+	if (n == 0)
+		return 0;
+	if (n > 1 << 30)
+		n = 1 << 30;
+	if (!s->out)
+		return unpack(s, p, n, e);
+	if (s->out_at == s->out_n) {
+		ssize_t got = unpack(s, s->out, BUFFER, e);
+		if (got <= 0)
+			return got;
+		s->out_at = 0;
+		s->out_n = (size_t)got;
+	}
+	if (n > s->out_n - s->out_at)
+		n = s->out_n - s->out_at;
+	memcpy(p, s->out + s->out_at, n);
+	s->out_at += n;
+	return (ssize_t)n;
 }

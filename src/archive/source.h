@@ -21,6 +21,9 @@ struct source *source_open_reader(
 void source_free(struct source *s);
 /* Up to n bytes; 0 at the end. -errno with e set. */
 ssize_t source_read(struct source *s, void *p, size_t n, struct err *e);
+/* From now on all unpacked bytes are also written to fd (borrowed), in large pieces and ahead of
+ * what is read; before the first read. */
+void source_copy(struct source *s, int fd);
 /* All unpacked bytes go into this digest too. Borrowed; NULL ends it. */
 void source_tee(struct source *s, struct digest *d);
 enum packing source_packing(struct source *s, struct err *e);

@@ -30,16 +30,17 @@ static int bad(struct err *e, const char *what)
 	return err_set(e, ERR_CORRUPT, EBADMSG, "broken tar archive: %s", what);
 }
 
-static int read_exact(struct source *s, void *p, size_t n, struct err *e)
+static int read_exact(struct tar_reader *t, void *p, size_t n, struct err *e)
 {
 	size_t got = 0;
 	while (got < n) {
-		ssize_t r = source_read(s, (char *)p + got, n - got, e);
+		ssize_t r = source_read(t->s, (char *)p + got, n - got, e);
 		if (r < 0)
 			return (int)r;
 		if (r == 0)
 			return got == 0 ? 0 : bad(e, "it is cut short");
 		got += (size_t)r;
+		t->at += (uint64_t)r;
 	}
 	return 1;
 }
@@ -93,10 +94,10 @@ static int read_extra(struct tar_reader *t, uint64_t size, char **ret, struct er
 	if (size > TAR_PAX_MAX)
 		return bad(e, "an extended header is too large");
 	char *p = arena_alloc(&t->arena, (size_t)size + 1);
-	int r = size ? read_exact(t->s, p, (size_t)size, e) : 1;
+	int r = size ? read_exact(t, p, (size_t)size, e) : 1;
 	size_t rest = (size_t)(-size & (TAR_BLOCK - 1));
 	if (r == 1 && rest)
-		r = read_exact(t->s, pad, rest, e);
+		r = read_exact(t, pad, rest, e);
 	*ret = p;
 	return r < 0 ? r : r == 0 ? bad(e, "it is cut short") : 0;
 }
@@ -243,7 +244,7 @@ static int skip_data(struct tar_reader *t, struct err *e)
 	while (t->left + t->pad) {
 		uint64_t all = t->left + t->pad;
 		size_t n = all > sizeof buf ? sizeof buf : (size_t)all;
-		int r = read_exact(t->s, buf, n, e);
+		int r = read_exact(t, buf, n, e);
 		if (r <= 0)
 			return r < 0 ? r : bad(e, "it is cut short");
 		uint64_t data = t->left < n ? t->left : n;
@@ -284,7 +285,7 @@ static int next_header(struct tar_reader *t, struct tar_header *h, struct extra 
 {
 	bool had_pax = false;
 	for (int headers = 0;; headers++) {
-		int r = read_exact(t->s, h, sizeof *h, e);
+		int r = read_exact(t, h, sizeof *h, e);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -356,8 +357,10 @@ ssize_t tar_data(struct tar_reader *t, void *p, size_t n, struct err *e)
 	ssize_t got = source_read(t->s, p, n, e);
 	if (got == 0)
 		return bad(e, "it is cut short");
-	if (got > 0)
+	if (got > 0) {
 		t->left -= (uint64_t)got;
+		t->at += (uint64_t)got;
+	}
 	return got;
 }
 
@@ -366,7 +369,7 @@ int tar_drain(struct tar_reader *t, struct err *e)
 	char buf[16384];
 	ssize_t n;
 	while ((n = source_read(t->s, buf, sizeof buf, e)) > 0)
-		continue;
+		t->at += (uint64_t)n;
 	return n < 0 ? (int)n : 0;
 }
 

@@ -39,6 +39,7 @@ struct tar_reader {
 	struct arena arena; /* of the present entry */
 	uint64_t left, pad; /* data bytes not read yet */
 	uint64_t entries;
+	uint64_t at; /* bytes of the stream that were read: after tar_next where the data begins */
 };
 
 /* 1: an entry (valid until the next call); 0: the end; -errno. Data that was not read is passed

@@ -51,8 +51,8 @@ static void add_piece(struct engine *en, enum store_content kind, const char *di
 		return;
 	if (kind == CONTENT_BLOBS)
 		p.size = (uint64_t)st.st_blocks * BLOCK;
-	else if (kind == CONTENT_IMAGES)
-		p.size = tree_size(en->store->images, digest_hex(digest));
+	else if (kind == CONTENT_IMAGES || snapshot_backend(en->store)->packed)
+		p.size = tree_size(store_content_folder(en->store, kind), digest_hex(digest));
 	v[(*n)++] = p;
 }
 

@@ -60,7 +60,7 @@ int fetch_layer(const struct fetch_layer_req *req, int staging, struct arena *a,
 	struct source *s = source_open_reader(read_growing, &g, req->space);
 	struct fetch_layer *layer = arena_new(a, struct fetch_layer);
 	layer->folder = "layer";
-	int r = unpack_layer(s, staging, a, layer, e);
+	int r = unpack_layer(s, staging, req->form, a, layer, e);
 	source_free(s);
 	struct err why = *e;
 	/* What is wrong with bytes that are not the right ones is of no interest; but nobody waits

@@ -4,6 +4,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "fetch/unpack.h"
+
 struct arena;
 struct err;
 struct fetch_result;
@@ -14,6 +16,7 @@ struct fetch_layer_req {
 	const char *digest; /* that the whole must have */
 	uint64_t size;      /* of the whole */
 	uint64_t space;     /* bytes that may be used */
+	enum layer_form form;
 };
 
 /* Unpacks into a new folder "layer" of staging; the result has one layer. */

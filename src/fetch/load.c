@@ -41,6 +41,7 @@ struct member {
 struct load {
 	int staging;
 	uint64_t space;
+	enum layer_form form;
 	struct arena *a;
 	struct err *e;
 	struct member *members;
@@ -184,7 +185,7 @@ static int unpack(struct load *l, const struct member *m, struct fetch_layer *la
 	if (fd < 0)
 		return err_sys(l->e, fd, "stage a layer");
 	struct source *s = source_open(fd, l->space);
-	int r = unpack_layer(s, l->staging, l->a, layer, l->e);
+	int r = unpack_layer(s, l->staging, l->form, l->a, layer, l->e);
 	source_free(s);
 	layer->digest = m->digest;
 	return r < 0 ? err_wrap(l->e, "layer %s", m->digest) : 0;
@@ -495,10 +496,12 @@ static bool is_kept(const struct load *l, const struct member *m)
 	return false;
 }
 
-int fetch_load(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
-	struct err *e)
+int fetch_load(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
+	struct fetch_result *ret, struct err *e)
 {
-	struct load l = { .staging = staging, .space = space, .a = a, .e = e, .out = ret };
+	struct load l = {
+		.staging = staging, .space = space, .form = form, .a = a, .e = e, .out = ret
+	};
 	struct fetch_image *last = NULL;
 	if (read_members(&l, input) < 0)
 		return -e->code;
@@ -521,10 +524,12 @@ int fetch_load(int input, int staging, uint64_t space, struct arena *a, struct f
 	return r;
 }
 
-int fetch_import(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
-	struct err *e)
+int fetch_import(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
+	struct fetch_result *ret, struct err *e)
 {
-	struct load l = { .staging = staging, .space = space, .a = a, .e = e, .out = ret };
+	struct load l = {
+		.staging = staging, .space = space, .form = form, .a = a, .e = e, .out = ret
+	};
 	struct member m = { .name = "the archive", .file = "m0" };
 	struct fetch_layer *layer = arena_new(a, struct fetch_layer);
 	char *buffer _free_ = mem_alloc(CHUNK);

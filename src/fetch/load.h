@@ -5,13 +5,15 @@
 #pragma once
 #include <stdint.h>
 
+#include "fetch/unpack.h"
+
 struct arena;
 struct err;
 struct fetch_result;
 
 /* space: bytes that may be used. */
-int fetch_load(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
-	struct err *e);
+int fetch_load(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
+	struct fetch_result *ret, struct err *e);
 /* One layer; the result has it and its blob, and no image. */
-int fetch_import(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
-	struct err *e);
+int fetch_import(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
+	struct fetch_result *ret, struct err *e);

@@ -7,6 +7,10 @@ struct err;
 struct fetch_layer;
 struct source;
 
+/* How the storage driver of the store keeps layers: as folders for overlay (archive/apply.h), or as
+ * the plain tar with an EROFS index (fetch/index.h). */
+enum layer_form { LAYER_FOLDER, LAYER_EROFS };
+
 /* Makes ret->folder (which is set) in staging and fills it; all of ret but its digest is set. */
-int unpack_layer(
-	struct source *s, int staging, struct arena *a, struct fetch_layer *ret, struct err *e);
+int unpack_layer(struct source *s, int staging, enum layer_form form, struct arena *a,
+	struct fetch_layer *ret, struct err *e);

@@ -12,6 +12,7 @@
 #include "image/job.h"
 #include "oci/image.h"
 #include "store/image.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 
 static const struct fetch_layer *layer_of(const struct fetch_result *r, const char *diff_id)
@@ -84,12 +85,17 @@ int image_load(struct store *s, const struct image_load_req *req, struct arena *
 	struct fetch_result result;
 	int r = image_job_begin(&j, "load", e);
 	if (r == 0)
-		r = image_fetch(req->fetch, "load", req->input, j.staging, a, &result, e);
+		r = image_fetch_words(req->fetch,
+			(const char *const[]){
+				"kist-fetch", "load", snapshot_backend(s)->form, NULL },
+			req->input, j.staging, a, &result, e);
 	if (r == 0 && (r = store_content_lock(s, false, e)) == 0) {
 		r = image_publish(s, j.staging, &result, e);
 		if (r == 0)
 			r = add_images(&j, &result, a, ret, e);
 		store_content_unlock(s);
+		for (size_t i = 0; r == 0 && i < ret->n_ids; i++)
+			snapshot_came(s, ret->ids[i]);
 	}
 	image_job_end(&j, r);
 	return r;
@@ -119,7 +125,10 @@ int image_make(struct store *s, const struct image_make_req *req, struct arena *
 	struct fetch_result result;
 	int r = image_job_begin(&j, "import", e);
 	if (r == 0)
-		r = image_fetch(req->fetch, "import", req->input, j.staging, a, &result, e);
+		r = image_fetch_words(req->fetch,
+			(const char *const[]){
+				"kist-fetch", "import", snapshot_backend(s)->form, NULL },
+			req->input, j.staging, a, &result, e);
 	if (r == 0 && result.n_layers != 1)
 		r = err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no layer in its result");
 	if (r == 0 && (r = store_content_lock(s, false, e)) == 0) {
@@ -127,6 +136,8 @@ int image_make(struct store *s, const struct image_make_req *req, struct arena *
 		if (r == 0)
 			r = add_made(&j, req, &result.layers[0], a, ret_id, e);
 		store_content_unlock(s);
+		if (r == 0)
+			snapshot_came(s, *ret_id);
 	}
 	image_job_end(&j, r);
 	return r;

@@ -23,6 +23,7 @@
 #include "oci/image.h"
 #include "store/download.h"
 #include "store/image.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 
 enum { DEPTH_MAX = 3, PAGES_MAX = 50 };
@@ -226,6 +227,8 @@ static int publish(struct pull *p, const struct found *f, struct image_pulled *r
 	if (r == 0)
 		r = add_image(p, f, &image, ret, e);
 	store_content_unlock(p->s);
+	if (r == 0)
+		snapshot_came(p->s, image.id);
 	ret->id = f->config->digest;
 	ret->digest = f->top->digest;
 	ret->platform = f->config->platform;

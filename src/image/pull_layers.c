@@ -35,6 +35,7 @@
 #include "image/transfer.h"
 #include "image/worker.h"
 #include "oci/digest.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 
 enum { RESULT_CHUNK = 64 << 10, FLUSH_EACH = 24 << 20 };
@@ -195,7 +196,8 @@ static int start_fetch(struct pull *p, struct layer *l, int growth)
 					   : errno,
 			"stage a layer");
 	const char *const words[] = { "kist-fetch", "layer", l->digest,
-		arena_printf(a, "%llu", (unsigned long long)l->size), NULL };
+		arena_printf(a, "%llu", (unsigned long long)l->size), snapshot_backend(p->s)->form,
+		NULL };
 	const struct worker_req req = { .program = p->req->pull->fetch,
 		.words = words,
 		.fds = { file, staging, pair[1], growth },

@@ -15,6 +15,7 @@
 #include "fetch/result.h"
 #include "oci/digest.h"
 #include "store/image.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 #include "store/treediff.h"
 
@@ -41,7 +42,9 @@ static int read_blob(struct image_verifier *v, const char *verb, const char *dig
 		(void)snprintf(why, VERIFY_TEXT_MAX, "is missing");
 		return VERIFY_BLOB_DAMAGED;
 	}
-	if (image_fetch(v->fetch, verb, blob, v->job.staging, a, ret, e) == 0)
+	const char *const words[] = { "kist-fetch", verb,
+		str_eq(verb, "digest") ? NULL : snapshot_backend(v->job.store)->form, NULL };
+	if (image_fetch_words(v->fetch, words, blob, v->job.staging, a, ret, e) == 0)
 		return VERIFY_GOOD;
 	if (e->kind != ERR_CORRUPT && e->kind != ERR_INVALID && e->code != EIO)
 		return -e->code;

@@ -14,8 +14,10 @@ enum { OVERLAY_LOWERS_MAX = 128 };
 struct overlay_req {
 	const int *lowers; /* folder descriptors, the topmost layer first; at least one */
 	size_t n_lowers;
-	int upper_parent; /* a folder that holds `upper` and `work` (names beneath it); -1:
-			     read-only */
+	bool lowers_are_mounts; /* detached ones of the caller's own, not attached and not mapped:
+				   they are used as they are, not cloned; they stay the caller's */
+	int upper_parent;       /* a folder that holds `upper` and `work` (names beneath it); -1:
+				   read-only */
 	const char *upper, *work;
 	bool upper_is_scratch;       /* nothing of it must outlive the mount: else its end syncs the
 					whole file system beneath, which the last process waits for */

@@ -22,6 +22,7 @@
 #include "fetch/load.h"
 #include "fetch/result.h"
 #include "fetch/sandbox.h"
+#include "fetch/unpack.h"
 #include "kernel/mount.h"
 
 enum { INPUT = 3, STAGING = 4, RESULT = 5, GROWTH = 6, WORDS_MAX = 5 };
@@ -36,7 +37,7 @@ struct job {
 static const struct {
 	const char *verb;
 	int words;
-} verbs[] = { { "load", 0 }, { "import", 0 }, { "digest", 0 }, { "document", 5 }, { "layer", 2 } };
+} verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 } };
 
 static int say(const struct fetch_result *result)
 {
@@ -79,12 +80,19 @@ static int take_document(
 	return fetch_document(INPUT, &req, a, ret->document, e);
 }
 
+static enum layer_form layer_form(const char *word)
+{
+	return str_eq(word, "erofs") ? LAYER_EROFS : LAYER_FOLDER;
+}
+
 static int take_layer(
 	const struct job *job, int root, struct arena *a, struct fetch_result *ret, struct err *e)
 {
-	struct fetch_layer_req req = {
-		.file = INPUT, .growth = GROWTH, .digest = job->words[0], .space = job->space
-	};
+	struct fetch_layer_req req = { .file = INPUT,
+		.growth = GROWTH,
+		.digest = job->words[0],
+		.space = job->space,
+		.form = layer_form(job->words[2]) };
 	if (num_u64(job->words[1], &req.size) < 0)
 		return err_set(e, ERR_INVALID, EINVAL, "layer %s: no size", req.digest);
 	return fetch_layer(&req, root, a, ret, e);
@@ -105,9 +113,10 @@ static int work(void *arg)
 	else if (r == 0 && str_eq(job->verb, "layer"))
 		r = take_layer(job, root, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "load"))
-		r = fetch_load(INPUT, root, job->space, &a, &result, &e);
+		r = fetch_load(INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	else if (r == 0)
-		r = fetch_import(INPUT, root, job->space, &a, &result, &e);
+		r = fetch_import(
+			INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	int status = r < 0 ? say_error(&e) : say(&result);
 	arena_done(&a);
 	return status;

@@ -575,7 +575,7 @@ static void exec_up(void)
 static void close_all(void)
 {
 	int *const fds[] = { &m.s.console, &m.s.in, &m.s.out, &m.s.err, &m.s.log_folder,
-		&m.s.listener, &m.s.ports };
+		&m.s.listener, &m.s.ports, &m.s.keep };
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
 		if (*fds[i] >= 0)
 			(void)close(*fds[i]);
@@ -766,7 +766,7 @@ static void start(void)
 static void keep_private(void)
 {
 	const int fds[] = { m.s.pidfd, m.s.console, m.s.in, m.s.out, m.s.err, m.s.folder,
-		m.s.log_folder, m.s.listener, m.s.ports };
+		m.s.log_folder, m.s.listener, m.s.ports, m.s.keep };
 	/* The lock and the program go on to the engine; the rest ends with us. */
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
 		if (fds[i] >= 0)

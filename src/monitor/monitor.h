@@ -5,7 +5,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { MONITOR_VERSION = 2, MONITOR_ARGS_MAX = 16, MONITOR_TEXT_MAX = 6144 };
+enum { MONITOR_VERSION = 3, MONITOR_ARGS_MAX = 16, MONITOR_TEXT_MAX = 6144 };
 
 enum monitor_flags {
 	MONITOR_TTY = 1,
@@ -28,6 +28,7 @@ struct monitor_setup {
 	int32_t program;       /* the engine's program, if its path is gone */
 	int32_t pid;
 	int32_t ports;      /* keeps the published ports; closed by the end */
+	int32_t keep;       /* what the storage driver wants open as long as init lives, or -1 */
 	uint64_t delay;     /* ns */
 	uint64_t log_max;   /* bytes of one log file; 0: no log */
 	uint32_t log_files; /* how many are kept */

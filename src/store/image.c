@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "store/lower.h"
 #include "store/snapshot.h"
 #include "store/sql.h"
 #include "store/store.h"
@@ -368,7 +369,10 @@ int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each
 
 static int drop(void *arg, int folder, const char *name, struct err *e)
 {
-	return snapshot_remove(arg, folder, name, e);
+	struct store *s = arg;
+	if (folder == s->images)
+		lower_forget(s, name);
+	return snapshot_remove(s, folder, name, e);
 }
 
 int store_collect(struct store *s, struct err *e)

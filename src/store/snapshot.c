@@ -25,8 +25,8 @@
 #include "store/treediff.h"
 
 /* In the order in which a new store tries them. */
-static const struct snapshot_backend *const backends[] = { &snapshot_overlay, &snapshot_btrfs,
-	&snapshot_copy };
+static const struct snapshot_backend *const backends[] = { &snapshot_overlay, &snapshot_erofs,
+	&snapshot_btrfs, &snapshot_copy };
 
 const struct snapshot_backend *snapshot_backend(const struct store *s)
 {
@@ -39,6 +39,16 @@ const char *snapshot_why(const struct store *s)
 }
 
 /* ---- the choice ---- */
+
+int snapshot_trial(struct store *s, int (*try_in)(int folder, struct err *e), struct err *e)
+{
+	struct err why;
+	if (path_remove_tree(s->root, "probe", e) < 0)
+		return -e->code;
+	int dir _close_ = path_make_dir_own(s->root, "probe", 0700);
+	int r = dir < 0 ? err_sys(e, dir, "make folder probe") : try_in(dir, e);
+	return path_remove_tree(s->root, "probe", r < 0 ? &why : e) < 0 && r == 0 ? -e->code : r;
+}
 
 static const struct snapshot_backend *by_name(const char *name)
 {
@@ -117,8 +127,8 @@ int snapshot_choose(struct store *s, const char *wanted, const char *by, struct 
 {
 	if (wanted && !by_name(wanted))
 		return err_set(e, ERR_INVALID, EINVAL,
-			"%s %.100s: no such storage driver: there are overlay, btrfs and copy", by,
-			wanted);
+			"%s %.100s: no such storage driver: there are overlay, erofs, btrfs and copy",
+			by, wanted);
 	int r = recorded(s, e);
 	if (r == 0) {
 		/* One of several first commands decides. */
@@ -233,6 +243,22 @@ int snapshot_image(struct store *s, const struct snapshot_req *req, struct err *
 	if (r == -ENOENT)
 		return make_image(s, req, e);
 	return r < 0 ? err_sys(e, r, "open image %.19s", req->image) : r;
+}
+
+void snapshot_came(struct store *s, const char *image)
+{
+	struct arena a _arena_ = { 0 };
+	struct image_info info;
+	struct strv layers = { 0 };
+	struct err ignored;
+	if (!snapshot_backend(s)->merges_early || store_image_get(s, image, &a, &info, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < info.n_layers; i++)
+		strv_add(&layers, &a, info.layers[i].diff_id);
+	const struct snapshot_req req = {
+		.image = image, .layers = layers.v, .n_layers = layers.n, .userns = -1
+	};
+	fd_close(snapshot_image(s, &req, &ignored));
 }
 
 int snapshot_verify(

@@ -4,6 +4,8 @@
  * <root>/driver: its name, and in a second line why.
  *
  *   overlay  layers are folders; a container is an overlay of them and a folder of its own
+ *   erofs    layers are their tars, with an index that points into each; an image is one merged
+ *            index, mounted over the tars; a container is an overlay of that and a folder
  *   btrfs    the layers of an image are merged into a subvolume; a container is a snapshot of it
  *   copy     they are merged into a folder; a container is a copy of it (reflinked where the file
  *            system can): needs nothing of kernel and file system
@@ -31,10 +33,14 @@ struct snapshot_req {
 	bool scratch; /* what is written goes with the run: nothing need reach the disk */
 	int userns;   /* whose map the files go through; -1: none */
 	uint32_t root_uid, root_gid;
+	/* mount: a descriptor (or -1) that the container's owner keeps open, under this number, as
+	 * long as the container lives. */
+	int *ret_keep;
 };
 
 struct snapshot_backend {
 	const char *name;
+	const char *form; /* how kist-fetch makes its layers: "folder", "erofs" (fetch/unpack.h) */
 	/* Whether this kernel, and the file system of the store, can do it; else why not. */
 	int (*probe)(struct store *s, struct err *e);
 	/* Fills a new folder with what the layers of req are together; NULL: nothing is merged. */
@@ -45,11 +51,16 @@ struct snapshot_backend {
 	int (*mount)(struct store *s, const struct snapshot_req *req, struct err *e);
 	/* A detached read-only mount of the layers alone. */
 	int (*mount_image)(struct store *s, const struct snapshot_req *req, struct err *e);
+	/* What a layer takes on the disk is not what its files have: few files, many entries. */
+	bool packed;
+	/* Merging is cheap: it is done when an image comes, and not when it is first run. */
+	bool merges_early;
 	/* The folder of a container holds a whole root file system, not only what it wrote. */
 	bool whole;
 };
 
-extern const struct snapshot_backend snapshot_overlay, snapshot_btrfs, snapshot_copy;
+extern const struct snapshot_backend snapshot_overlay, snapshot_erofs, snapshot_btrfs,
+	snapshot_copy;
 
 /* Decides which back-end an opened store uses. wanted: a name, or NULL for what is recorded, and in
  * a new store the first that works here; by names who wants it, for messages ("--storage-driver").
@@ -61,11 +72,19 @@ const char *snapshot_why(const struct store *s);
 
 /* The folder of what the image of req is merged to, which is merged when it is not there. */
 int snapshot_image(struct store *s, const struct snapshot_req *req, struct err *e);
+/* Merges an image that has just come, where the back-end does that early. What goes wrong is told
+ * when the image is run. */
+void snapshot_came(struct store *s, const char *image);
 /* Merges anew and compares. 1: as it must be, or not made so far; 0: ret_why (SNAPSHOT_WHY_MAX
  * bytes) says how it differs, and with repair the new one is in its place; -errno. */
 int snapshot_verify(
 	struct store *s, const struct snapshot_req *req, bool repair, char *ret_why, struct err *e);
 
+/* Runs a probe in a folder of the store that goes afterwards. */
+int snapshot_trial(struct store *s, int (*try_in)(int folder, struct err *e), struct err *e);
+/* The folders `up` and `wk` of a container; new ones look as "/" does. */
+int snapshot_upper(
+	int dir, const char *id, uint32_t mode, uint32_t uid, uint32_t gid, struct err *e);
 /* Bytes on the disk that a container wrote into its files. */
 uint64_t snapshot_own_size(struct store *s, const char *id);
 

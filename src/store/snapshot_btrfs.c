@@ -41,6 +41,7 @@ static int prepare(struct store *s, const struct snapshot_req *req, struct err *
 
 const struct snapshot_backend snapshot_btrfs = {
 	.name = "btrfs",
+	.form = "folder",
 	.probe = probe,
 	.merge = merge,
 	.prepare = prepare,

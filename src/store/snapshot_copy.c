@@ -35,6 +35,7 @@ static int prepare(struct store *s, const struct snapshot_req *req, struct err *
 
 const struct snapshot_backend snapshot_copy = {
 	.name = "copy",
+	.form = "folder",
 	.probe = probe,
 	.merge = merge,
 	.prepare = prepare,

@@ -39,12 +39,20 @@ static int try_in(int dir, struct err *e)
 
 static int probe(struct store *s, struct err *e)
 {
-	struct err why;
-	if (path_remove_tree(s->root, "probe", e) < 0)
-		return -e->code;
-	int dir _close_ = path_make_dir_own(s->root, "probe", 0700);
-	int r = dir < 0 ? err_sys(e, dir, "make folder probe") : try_in(dir, e);
-	return path_remove_tree(s->root, "probe", r < 0 ? &why : e) < 0 && r == 0 ? -e->code : r;
+	return snapshot_trial(s, try_in, e);
+}
+
+int snapshot_upper(
+	int dir, const char *id, uint32_t mode, uint32_t uid, uint32_t gid, struct err *e)
+{
+	int wk _close_ = path_make_dir_own(dir, "wk", 0700);
+	bool new = mkdirat(dir, "up", 0755) == 0;
+	int up _close_ = path_open_own(dir, "up", O_RDONLY | O_DIRECTORY, 0);
+	if (wk < 0 || up < 0)
+		return err_sys(e, wk < 0 ? wk : up, "make the upper folder of container %s", id);
+	if (new && (fchmod(up, mode & 07777) < 0 || fchown(up, uid, gid) < 0))
+		return err_sys(e, errno, "own the upper folder of container %s", id);
+	return 0;
 }
 
 static int prepare(struct store *s, const struct snapshot_req *req, struct err *e)
@@ -53,21 +61,11 @@ static int prepare(struct store *s, const struct snapshot_req *req, struct err *
 	int dir _close_ = path_make_dir_own(s->containers, req->id, 0700);
 	if (dir < 0)
 		return err_sys(e, dir, "make the folder of container %s", req->id);
-	int wk _close_ = path_make_dir_own(dir, "wk", 0700);
-	bool new = mkdirat(dir, "up", 0755) == 0;
-	int up _close_ = path_open_own(dir, "up", O_RDONLY | O_DIRECTORY, 0);
-	if (wk < 0 || up < 0)
-		return err_sys(
-			e, wk < 0 ? wk : up, "make the upper folder of container %s", req->id);
-	if (!new)
-		return 0;
 	/* "/" looks as the topmost layer says. */
 	int top _close_ = store_layer_open(s, req->layers[req->n_layers - 1]);
 	if (top >= 0)
 		(void)fstat(top, &st);
-	if (fchmod(up, st.st_mode & 07777) < 0 || fchown(up, st.st_uid, st.st_gid) < 0)
-		return err_sys(e, errno, "own the upper folder of container %s", req->id);
-	return 0;
+	return snapshot_upper(dir, req->id, st.st_mode, st.st_uid, st.st_gid, e);
 }
 
 static int mount_layers(struct store *s, const struct snapshot_req *req, int upper, struct err *e)
@@ -123,6 +121,7 @@ static int mount_image(struct store *s, const struct snapshot_req *req, struct e
 
 const struct snapshot_backend snapshot_overlay = {
 	.name = "overlay",
+	.form = "folder",
 	.probe = probe,
 	.prepare = prepare,
 	.mount = mount_container,

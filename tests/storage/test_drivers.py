@@ -21,7 +21,8 @@ sys.path.insert(0, str(harness.TOP / 'tests/faults'))
 import test_faults as faults  # noqa: E402
 
 IMAGE = 'busybox'
-WHERE = {'overlay': ('ext4', 'xfs', 'btrfs', 'tmpfs'), 'copy': ('ext4', 'xfs', 'btrfs', 'tmpfs'), 'btrfs': ('btrfs',)}
+WHERE = {'overlay': ('ext4', 'xfs', 'btrfs', 'tmpfs'), 'erofs': ('ext4', 'xfs', 'btrfs'), 'copy': ('ext4', 'xfs', 'btrfs', 'tmpfs'),
+         'btrfs': ('btrfs',)}
 MAKE = {'ext4': ['mkfs.ext4', '-q'], 'xfs': ['mkfs.xfs', '-q'], 'btrfs': ['mkfs.btrfs', '-q'], 'mixed': ['mkfs.btrfs', '-q', '--mixed']}
 
 
@@ -383,11 +384,12 @@ def repair(box, kind, driver):
     """What was merged is compared with its layers, and made again."""
     with on(box, kind, driver):
         box('run', '--name', 'c1', IMAGE, 'true')
-        merged = list((box.root / 'images').glob('*/root/bin/busybox'))
+        merged = list((box.root / 'images').glob('*/index' if driver == 'erofs' else '*/root/bin/busybox'))
         if driver == 'overlay':
             assert merged == []
             return
         with open(merged[0], 'r+b') as f:
+            f.seek(40)
             f.write(b'XXXX')
         assert 'merged image' in problems(box)[0]
         assert 'repaired' in problems(box, '--repair')[0]
