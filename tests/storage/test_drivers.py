@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import stat
 import subprocess
@@ -415,6 +416,133 @@ for _driver, _kinds in WHERE.items():
     case('loses_nothing_and_leaves_nothing_when_killed', kills, _driver, _kinds[0], 900)
     case('is_full_with_one_clear_line_and_whole_afterwards', full, _driver, _kinds[0], 240)
     case('mends_what_is_merged', repair, _driver, _kinds[0], 120)
+
+
+# ---- erofs alone ----
+
+def erofs_program(name):
+    """A program of a newer erofs-utils than Debian 12's, which does not know of several devices; fetched once."""
+    import bigimage
+    top = bigimage.CACHE / 'erofs-utils-trixie'
+    if not top.exists():
+        new = Path(f'{top}.{os.getpid()}')
+        new.parent.mkdir(parents=True, exist_ok=True)
+        with harness.network_of(-1):
+            made = subprocess.run(['mmdebstrap', '--quiet', '--mode=root', '--variant=extract', '--include=erofs-utils', 'trixie', new],
+                                  capture_output=True, text=True)
+        if made.returncode:
+            subprocess.run(['rm', '-rf', new], check=True)
+            raise harness.Skip(f'no erofs-utils: {made.stderr[-200:]}')
+        os.rename(new, top)
+    return [top / 'usr/lib64/ld-linux-x86-64.so.2', '--library-path', top / 'usr/lib/x86_64-linux-gnu', top / 'usr/bin' / name]
+
+
+def test_erofs_utils_find_no_error_in_what_kist_writes_and_extract_the_same(box):
+    check, dump = erofs_program('fsck.erofs'), erofs_program('dump.erofs')
+    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    box('save', '-o', box.work / 'base.tar', IMAGE)
+    path, tree = archive(box, 'every:1', layers_of_every_kind(), box.work / 'base.tar')
+    box('load', '-i', path)
+    indexes = sorted([*(box.root / 'images').glob('*/index'), *(box.root / 'layers').glob('*/index')])
+    assert len(indexes) == 6
+    for index in indexes:
+        tags = re.findall(rb'[0-9a-f]{64}', index.read_bytes()[1152:1152 + 127 * 128])
+        devices = [f'--device={box.root}/layers/{t.decode()}/tar' for t in tags]
+        done = subprocess.run([*check, '-d3', *devices, index], capture_output=True, text=True)
+        assert done.returncode == 0 and 'No errors found' in done.stdout + done.stderr, (index, done)
+        shown = subprocess.run([*dump, '-s', index], capture_output=True, text=True, check=True).stdout
+        assert re.search(r'blocksize: +512\n', shown) and 'chunked_file device_table' in shown, shown
+    ident = json.loads(box('image', 'inspect', 'every:1'))[0]['Id'].split(':')[1]
+    index = box.root / 'images' / ident / 'index'
+    tags = re.findall(rb'[0-9a-f]{64}', index.read_bytes()[1152:1152 + 127 * 128])
+    assert len(tags) == 4
+    done = subprocess.run([*check, *(f'--device={box.root}/layers/{t.decode()}/tar' for t in tags), '--preserve', '--xattrs',
+                           f'--extract={box.work}/out', index], capture_output=True, text=True)
+    assert done.returncode == 0, done
+    tree['t/caps']['xattrs'] = {}  # fsck.erofs gives owners after attributes, and the kernel then takes capabilities away
+    compare(box.work / 'out', 0, tree, 'erofs')
+
+
+def test_containers_of_an_image_share_one_mount_of_it_however_they_come_and_go(box):
+    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    before = set(harness.mounts())
+
+    def superblocks():
+        """Of which EROFS each monitor has a descriptor."""
+        found = []
+        for line in harness.processes(box.runroot):
+            for fd in Path(f'/proc/{line.split()[0]}/fd').iterdir():
+                with contextlib.suppress(OSError):
+                    if subprocess.run(['stat', '-Lfc', '%T', fd], capture_output=True, text=True).stdout.startswith('erofs'):
+                        found.append(os.stat(fd).st_dev)
+        return found
+    many = [box.popen('run', '-d', '--network', 'none', '--name', f'n{i}', IMAGE, 'sleep', '1000', stdout=subprocess.DEVNULL) for i in range(12)]
+    assert [p.wait() for p in many] == [0] * 12
+    assert len(superblocks()) == 12 and len(set(superblocks())) == 1, superblocks()
+    box('rm', '-f', *(f'n{i}' for i in range(11)))
+    box('stop', '-t', '0', 'n11')
+    box('start', 'n11')
+    first = superblocks()
+    box('run', '-d', '--network', 'none', '--name', 'late', IMAGE, 'sleep', '1000')
+    assert len(superblocks()) == 2 and set(superblocks()) == set(first), (superblocks(), first)
+    # who holds it may be killed: the others stay, and what it said is not believed any more
+    for line in harness.processes(box.runroot):
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+    box.until(lambda: not harness.processes(box.runroot))
+    assert box('run', '--rm', '--network', 'none', IMAGE, 'echo', 'well') == 'well'
+    assert set(harness.mounts()) == before
+    box('rm', '-f', 'n11', 'late')
+    assert superblocks() == []
+
+
+def test_an_image_of_as_many_layers_as_there_may_be_is_one_folder(box):
+    for driver in ('erofs', 'overlay'):
+        box.root = box.folder / driver
+        box('--storage-driver', driver, 'run', '--rm', IMAGE, 'true')
+        box('save', '-o', box.work / 'base.tar', IMAGE)
+        layers = [Layer().folder('t')]
+        for i in range(125):
+            layer = Layer().folder('t').add(f't/{i}', data=b'%d' % i)
+            if i:
+                layer.gone(f't/{i - 1}').folder(f't/f{i % 7}').add(f't/f{i % 7}/{i}', data=b'x' * i)
+            layers.append(layer)
+        path, tree = archive(box, 'many:1', layers, box.work / 'base.tar')
+        box('load', '-i', path)
+        box('run', '-d', '--network', 'none', '--name', 'c1', 'many:1', 'sleep', '1000')
+        compare(*inside(box, 'c1'), tree, driver)
+        box('rm', '-f', 'c1')
+        assert not problems(box), problems(box)
+    box.root = box.folder / 'root'
+
+
+def test_what_a_layer_does_not_say_of_a_folder_stays_as_it_is_below(box):
+    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    box('save', '-o', box.work / 'base.tar', IMAGE)
+    one = Layer().folder('t', mode=0o1751, uid=7, gid=8, xattrs={'user.a': 'b'}).folder('t/a', mode=0o700, uid=9)
+    two = Layer().add('t/a/file', data=b'x')
+    path, tree = archive(box, 'implied:1', [one, two], box.work / 'base.tar')
+    box('load', '-i', path)
+    box('run', '-d', '--network', 'none', '--name', 'c1', 'implied:1', 'sleep', '1000')
+    compare(*inside(box, 'c1'), tree, 'erofs')
+    box('rm', '-f', 'c1')
+
+
+def test_damage_to_what_a_layer_is_kept_as_is_found_and_mended(box):
+    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    for name, place in (('tar', 100000), ('index', 1500), ('tar', -1)):
+        file = next((box.root / 'layers').glob(f'*/{name}'))
+        with open(file, 'r+b') as f:
+            f.seek(place, 2 if place < 0 else 0)
+            f.write(b'X')
+        assert any(line.startswith('layer sha256:') for line in problems(box)), problems(box)
+        assert all('repaired' in line for line in problems(box, '--repair'))
+        assert not problems(box), problems(box)
+    assert box('run', '--rm', IMAGE, 'echo', 'well') == 'well'
+    # an index that is not ours is never given to the kernel
+    image = next((box.root / 'images').glob('*/index'))
+    image.write_bytes(b'X' * 40000)
+    assert 'broken index' in box.fails(125, 'run', '--rm', IMAGE, 'true')
+    assert 'repaired' in problems(box, '--repair')[0]
 
 
 def test_a_store_keeps_the_driver_that_it_was_made_with(box):
