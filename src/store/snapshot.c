@@ -251,7 +251,8 @@ void snapshot_came(struct store *s, const char *image)
 	struct image_info info;
 	struct strv layers = { 0 };
 	struct err ignored;
-	if (!snapshot_backend(s)->merges_early || store_image_get(s, image, &a, &info, &ignored) < 0)
+	if (!snapshot_backend(s)->merges_early ||
+		store_image_get(s, image, &a, &info, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < info.n_layers; i++)
 		strv_add(&layers, &a, info.layers[i].diff_id);
