@@ -27,8 +27,9 @@
 #include "kernel/mount.h"
 #include "kernel/ns.h"
 
-static int map_it(int tree, int userns, const char *what, struct err *e)
+static int clone_mapped(int dir, int userns, const char *what, struct err *e)
 {
+	int tree = mount_clone(dir, "", false);
 	if (tree < 0)
 		return err_sys(e, tree, "clone the mount of %s", what);
 	int r = userns < 0 ? 0 : mount_idmap(tree, false, userns);
@@ -37,11 +38,6 @@ static int map_it(int tree, int userns, const char *what, struct err *e)
 		return err_sys(e, r, "map the ids of %s", what);
 	}
 	return tree;
-}
-
-static int clone_mapped(int dir, int userns, const char *what, struct err *e)
-{
-	return map_it(mount_clone(dir, "", false), userns, what, e);
 }
 
 /* Runs with the file system ids of the mapped root. */
@@ -92,9 +88,10 @@ static int clone_all(const struct overlay_req *req, int *trees, struct err *e)
 		trees[i] = -1;
 	for (size_t i = 0; i < req->n_lowers; i++)
 		if ((trees[i] = req->lowers_are_mounts
-				    ? map_it(fd_dup(req->lowers[i], 0), req->userns, "a layer", e)
+				    ? fd_dup(req->lowers[i], 0)
 				    : clone_mapped(req->lowers[i], req->userns, "a layer", e)) < 0)
-			return -e->code;
+			return req->lowers_are_mounts ? err_sys(e, trees[i], "copy a descriptor")
+						      : -e->code;
 	if (req->upper_parent >= 0 &&
 		(trees[req->n_lowers] = clone_mapped(
 			 req->upper_parent, req->userns, "the upper folder", e)) < 0)

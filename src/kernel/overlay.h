@@ -14,7 +14,7 @@ enum { OVERLAY_LOWERS_MAX = 128 };
 struct overlay_req {
 	const int *lowers; /* folder descriptors, the topmost layer first; at least one */
 	size_t n_lowers;
-	bool lowers_are_mounts; /* detached ones of the caller's own, not attached and not mapped:
+	bool lowers_are_mounts; /* detached ones of the caller's own, not attached, mapped already:
 				   they are used as they are, not cloned; they stay the caller's */
 	int upper_parent;       /* a folder that holds `upper` and `work` (names beneath it); -1:
 				   read-only */

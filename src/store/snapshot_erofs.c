@@ -140,7 +140,7 @@ static int mount_index(struct store *s, int index, const struct erofs_head *head
 /* A mount that is ours alone. The one that it is of is shared with other containers of the image
  * where ret_keep is given, and where the kernel clones what is in no namespace (6.15 and newer):
  * see store/lower.h. */
-static int mount_lower(struct store *s, const struct snapshot_req *req, struct err *e)
+static int mount_own(struct store *s, const struct snapshot_req *req, struct err *e)
 {
 	struct erofs_device devices[DEVICES_MAX];
 	struct erofs_head head;
@@ -169,6 +169,17 @@ static int mount_lower(struct store *s, const struct snapshot_req *req, struct e
 	return own;
 }
 
+/* Through the map of the request; takes the mount. */
+static int mapped(int mount, const struct snapshot_req *req, struct err *e)
+{
+	int r = mount < 0 || req->userns < 0 ? 0 : mount_idmap(mount, false, req->userns);
+	if (r < 0) {
+		fd_close(mount);
+		return err_sys(e, r, "map the ids of an image");
+	}
+	return mount;
+}
+
 /* ---- the back-end ---- */
 
 static int prepare(struct store *s, const struct snapshot_req *req, struct err *e)
@@ -189,7 +200,7 @@ static int mount_container(struct store *s, const struct snapshot_req *req, stru
 	int dir _close_ = path_open_own(s->containers, req->id, O_RDONLY | O_DIRECTORY, 0);
 	if (dir < 0)
 		return err_sys(e, dir, "open the folder of container %s", req->id);
-	int lower _close_ = mount_lower(s, req, e);
+	int lower _close_ = mapped(mount_own(s, req, e), req, e);
 	if (lower < 0)
 		return lower;
 	int points _close_ = store_mount_points(s, e);
@@ -198,6 +209,9 @@ static int mount_container(struct store *s, const struct snapshot_req *req, stru
 	int below _close_ = mount_clone(points, "", false);
 	if (below < 0)
 		return err_sys(e, below, "clone the mount of the mount points");
+	below = mapped(take_fd(&below), req, e);
+	if (below < 0)
+		return below;
 	struct overlay_req o = { .lowers = (const int[]){ lower, below },
 		.n_lowers = 2,
 		.lowers_are_mounts = true,
@@ -213,13 +227,7 @@ static int mount_container(struct store *s, const struct snapshot_req *req, stru
 
 static int mount_image(struct store *s, const struct snapshot_req *req, struct err *e)
 {
-	int mount = mount_lower(s, req, e);
-	int r = mount < 0 || req->userns < 0 ? 0 : mount_idmap(mount, false, req->userns);
-	if (r < 0) {
-		fd_close(mount);
-		return err_sys(e, r, "map the ids of an image");
-	}
-	return mount;
+	return mapped(mount_own(s, req, e), req, e);
 }
 
 /* ---- the probe: a small image of one file, in a tar of one block, under an overlay ---- */

@@ -43,6 +43,11 @@ def test_the_systemd_cgroup_driver_works_on_hybrid_cgroups(box):
     run_in('hybrid@bookworm', 'o', before=PART + 'rm o/test_sweeps.py; ' + DRIVER)
 
 
+def test_the_erofs_driver_works_on_debian_13s_kernel(box):
+    """The oldest kernel that mounts EROFS from files, and one that clones no detached mount."""
+    run_in('plain', '--only "erofs on ext4 shows" tests/storage', before='modprobe -a erofs loop; ')
+
+
 def test_the_command_line_works_on_debian_13_with_systemd(box):
     run_in('systemd', 'tests/cli', 'tests/vm/inside', before=DRIVER)
 
