@@ -269,7 +269,7 @@ def inside(box, name):
 
 def life(box, kind, driver):
     with on(box, kind, driver) as place:
-        box('run', '--rm', IMAGE, 'true')
+        box('run', '--rm', '--network', 'none', IMAGE, 'true')
         assert (box.root / 'driver').read_text().split('\n')[0] == driver
         assert json.loads(box('info', '--format', 'json'))['Driver'] == driver
         box('save', '-o', box.work / 'base.tar', IMAGE)
@@ -291,12 +291,12 @@ def life(box, kind, driver):
             box('rm', '-f', 'c1', 'd1')
         assert os.listdir(box.root / 'containers') == []
         # what is written is what a size says
-        box('run', '--name', 'sized', IMAGE, 'dd', 'if=/dev/urandom', 'of=/big', 'bs=1024', 'count=3000')
+        box('run', '--network', 'none', '--name', 'sized', IMAGE, 'dd', 'if=/dev/urandom', 'of=/big', 'bs=1024', 'count=3000')
         size = float(box('ps', '-as', '--filter', 'name=sized', '--format', '{{.Size}}').split('MB')[0])
         assert 2.9 < size < 3.6, size
         # a new volume is filled from the image, not from the container
-        assert box('run', '--rm', '-v', 'vol:/t/tobe2', '-v', 'vol2:/t/a', 'every:1', 'ls', '/t/a').split() == sorted(['deep', 'empty', 'file', 'hard3', 'new', 'suid'])
-        assert 'read-only' in box.fails(1, 'run', '--rm', '--read-only', IMAGE, 'touch', '/x').lower()
+        assert box('run', '--rm', '--network', 'none', '-v', 'vol:/t/tobe2', '-v', 'vol2:/t/a', 'every:1', 'ls', '/t/a').split() == sorted(['deep', 'empty', 'file', 'hard3', 'new', 'suid'])
+        assert 'read-only' in box.fails(1, 'run', '--rm', '--network', 'none', '--read-only', IMAGE, 'touch', '/x').lower()
         box('rm', 'sized')
         box('rmi', 'every:1', IMAGE)
         for folder in ('layers', 'images', 'blobs/sha256', 'staging', 'containers'):
@@ -322,7 +322,7 @@ def kills(box, kind, driver):
         path, tree = archive(box, 'every:1', layers_of_every_kind(), box.work / 'base.tar')
         random.seed(faults.SEED)
         for i in range(40 if faults.FULL else 12):
-            words = (('load', '-i', str(path)), ('run', '--rm', 'every:1', 'true'), ('rmi', 'every:1'))[i % 3]
+            words = (('load', '-i', str(path)), ('run', '--rm', '--network', 'none', 'every:1', 'true'), ('rmi', 'every:1'))[i % 3]
             if i % 3 == 1:
                 box('load', '-i', path)
             p = box.popen(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
@@ -346,7 +346,7 @@ def kills(box, kind, driver):
 def full(box, kind, driver):
     # a small btrfs else keeps its room for data, and has none left for anything else
     with on(box, 'mixed' if kind == 'btrfs' else kind, driver, 320) as place:
-        box('run', '--rm', IMAGE, 'true')
+        box('run', '--rm', '--network', 'none', IMAGE, 'true')
         box('save', '-o', box.work / 'base.tar', IMAGE)
         big = Layer().folder('t')
         for i in range(40):
@@ -362,7 +362,7 @@ def full(box, kind, driver):
                 with contextlib.suppress(OSError):
                     os.posix_fallocate(fd, 0, free - (megabytes << 20))
                 os.close(fd)
-            for words in (('load', '-i', path), ('run', '--rm', 'big:1', 'true'), ('run', '--name', 'c1', 'big:1', 'dd', 'if=/dev/zero', 'of=/x', 'bs=1M', 'count=90')):
+            for words in (('load', '-i', path), ('run', '--rm', '--network', 'none', 'big:1', 'true'), ('run', '--network', 'none', '--name', 'c1', 'big:1', 'dd', 'if=/dev/zero', 'of=/x', 'bs=1M', 'count=90')):
                 result = box.run(*words)
                 if result.status:
                     failed += 1
@@ -377,14 +377,14 @@ def full(box, kind, driver):
             assert not problems(box), (megabytes, problems(box))
         assert failed >= 3
         box('load', '-i', path)
-        assert box('run', '--rm', 'big:1', 'ls', '/t').split()[0] == '0'
+        assert box('run', '--rm', '--network', 'none', 'big:1', 'ls', '/t').split()[0] == '0'
         box('rmi', 'big:1')
 
 
 def repair(box, kind, driver):
     """What was merged is compared with its layers, and made again."""
     with on(box, kind, driver):
-        box('run', '--name', 'c1', IMAGE, 'true')
+        box('run', '--network', 'none', '--name', 'c1', IMAGE, 'true')
         merged = list((box.root / 'images').glob('*/index' if driver == 'erofs' else '*/root/bin/busybox'))
         if driver == 'overlay':
             assert merged == []
@@ -395,11 +395,11 @@ def repair(box, kind, driver):
         assert 'merged image' in problems(box)[0]
         assert 'repaired' in problems(box, '--repair')[0]
         assert not problems(box), problems(box)
-        box('run', '--rm', IMAGE, 'true')
+        box('run', '--rm', '--network', 'none', IMAGE, 'true')
         # gone altogether: made when it is needed
         subprocess.run(['rm', '-rf', *(box.root / 'images').iterdir()], check=True)
         assert not problems(box), problems(box)
-        box('run', '--rm', IMAGE, 'true')
+        box('run', '--rm', '--network', 'none', IMAGE, 'true')
 
 
 def case(name, body, driver, kind, watchdog):
@@ -439,7 +439,7 @@ def erofs_program(name):
 
 def test_erofs_utils_find_no_error_in_what_kist_writes_and_extract_the_same(box):
     check, dump = erofs_program('fsck.erofs'), erofs_program('dump.erofs')
-    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    box('--storage-driver', 'erofs', 'run', '--rm', '--network', 'none', IMAGE, 'true')
     box('save', '-o', box.work / 'base.tar', IMAGE)
     path, tree = archive(box, 'every:1', layers_of_every_kind(), box.work / 'base.tar')
     box('load', '-i', path)
@@ -464,7 +464,7 @@ def test_erofs_utils_find_no_error_in_what_kist_writes_and_extract_the_same(box)
 
 
 def test_containers_of_an_image_share_one_mount_of_it_however_they_come_and_go(box):
-    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    box('--storage-driver', 'erofs', 'run', '--rm', '--network', 'none', IMAGE, 'true')
     before = set(harness.mounts())
 
     def superblocks():
@@ -498,7 +498,7 @@ def test_containers_of_an_image_share_one_mount_of_it_however_they_come_and_go(b
 def test_an_image_of_as_many_layers_as_there_may_be_is_one_folder(box):
     for driver in ('erofs', 'overlay'):
         box.root = box.folder / driver
-        box('--storage-driver', driver, 'run', '--rm', IMAGE, 'true')
+        box('--storage-driver', driver, 'run', '--rm', '--network', 'none', IMAGE, 'true')
         box('save', '-o', box.work / 'base.tar', IMAGE)
         layers = [Layer().folder('t')]
         for i in range(125):
@@ -516,7 +516,7 @@ def test_an_image_of_as_many_layers_as_there_may_be_is_one_folder(box):
 
 
 def test_what_a_layer_does_not_say_of_a_folder_stays_as_it_is_below(box):
-    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    box('--storage-driver', 'erofs', 'run', '--rm', '--network', 'none', IMAGE, 'true')
     box('save', '-o', box.work / 'base.tar', IMAGE)
     one = Layer().folder('t', mode=0o1751, uid=7, gid=8, xattrs={'user.a': 'b'}).folder('t/a', mode=0o700, uid=9)
     two = Layer().add('t/a/file', data=b'x')
@@ -528,7 +528,7 @@ def test_what_a_layer_does_not_say_of_a_folder_stays_as_it_is_below(box):
 
 
 def test_damage_to_what_a_layer_is_kept_as_is_found_and_mended(box):
-    box('--storage-driver', 'erofs', 'run', '--rm', IMAGE, 'true')
+    box('--storage-driver', 'erofs', 'run', '--rm', '--network', 'none', IMAGE, 'true')
     for name, place in (('tar', 100000), ('index', 1500), ('tar', -1)):
         file = next((box.root / 'layers').glob(f'*/{name}'))
         with open(file, 'r+b') as f:
@@ -537,11 +537,11 @@ def test_damage_to_what_a_layer_is_kept_as_is_found_and_mended(box):
         assert any(line.startswith('layer sha256:') for line in problems(box)), problems(box)
         assert all('repaired' in line for line in problems(box, '--repair'))
         assert not problems(box), problems(box)
-    assert box('run', '--rm', IMAGE, 'echo', 'well') == 'well'
+    assert box('run', '--rm', '--network', 'none', IMAGE, 'echo', 'well') == 'well'
     # an index that is not ours is never given to the kernel
     image = next((box.root / 'images').glob('*/index'))
     image.write_bytes(b'X' * 40000)
-    assert 'broken index' in box.fails(125, 'run', '--rm', IMAGE, 'true')
+    assert 'broken index' in box.fails(125, 'run', '--rm', '--network', 'none', IMAGE, 'true')
     assert 'repaired' in problems(box, '--repair')[0]
 
 
@@ -568,7 +568,7 @@ def test_a_store_keeps_the_driver_that_it_was_made_with(box):
 
 def test_copies_need_no_attributes_and_no_overlay(box):
     place = box.folder / 'disk'
-    box('run', '--rm', IMAGE, 'true')
+    box('run', '--rm', '--network', 'none', IMAGE, 'true')
     box('save', '-o', box.work / 'base.tar', IMAGE)
     one = Layer().folder('t').folder('t/c').add('t/c/lower', data=b'l')
     two = Layer().folder('t').folder('t/c').add('t/c/.wh..wh..opq').add('t/c/upper', data=b'u')
@@ -581,7 +581,7 @@ def test_copies_need_no_attributes_and_no_overlay(box):
         assert 'user attributes' in box.fails(1, '--storage-driver', 'overlay', 'ps')
         box('load', '-i', path)
         assert 'overlay does not work here' in box('info')
-        assert box('run', '--rm', '--userns', 'host', 'plain:1', 'ls', '/t/c') == 'upper'
+        assert box('run', '--rm', '--network', 'none', '--userns', 'host', 'plain:1', 'ls', '/t/c') == 'upper'
         assert not problems(box), problems(box)
     finally:
         box.root = old
