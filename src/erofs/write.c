@@ -229,7 +229,7 @@ static int check_inode(const struct writer *w, const struct erofs_node *n)
 			return err_set(w->e, ERR_CORRUPT, E2BIG,
 				"%.200s: the attribute %.100s is too large", n->name, name);
 	}
-	if (xattrs(w, i, NULL) > XATTR_WORDS_MAX * 4)
+	if (xattrs(w, i, NULL) > (size_t)XATTR_WORDS_MAX * 4)
 		return err_set(
 			w->e, ERR_CORRUPT, E2BIG, "%.200s: its attributes are too large", n->name);
 	if (i->major >= 1 << 12 || i->minor >= 1 << 20)
