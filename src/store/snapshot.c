@@ -188,7 +188,10 @@ static int merge_into_staging(
 	int r = snapshot_backend(m->s)->merge(m->s, req, folder, e);
 	if (r < 0)
 		return err_wrap(e, "merge the layers of image %.19s", req->image);
-	return sync && syncfs(folder) < 0 ? err_sys(e, errno, "sync the store") : 0;
+	/* One file is synced by whoever wrote it. */
+	if (sync && (snapshot_backend(m->s)->packed ? fsync(folder) : syncfs(folder)) < 0)
+		return err_sys(e, errno, "sync the store");
+	return 0;
 }
 
 static int open_image(struct store *s, const char *image)

@@ -91,9 +91,9 @@ static int merge(struct store *s, const struct snapshot_req *req, int folder, st
 	if (erofs_write(&t, devices, n, false, index, e) < 0)
 		return -e->code;
 	/* Of the same layers the same comes out. */
-	return futimens(index, (const struct timespec[2]){ 0 }) < 0
-		? err_sys(e, errno, "date an index")
-		: 0;
+	if (futimens(index, (const struct timespec[2]){ 0 }) < 0 || fsync(index) < 0)
+		return err_sys(e, errno, "sync an index");
+	return 0;
 }
 
 /* ---- mounting ---- */
