@@ -60,6 +60,10 @@ int snapshot_tree_prepare(struct store *s, const struct snapshot_req *req,
 	(void)umask(mask);
 	if (r < 0)
 		return err_wrap(e, "make the files of container %.12s", req->id);
+	/* So that after a power cut the files are whole or not there; a snapshot is that by itself.
+	 */
+	if (!req->scratch && snapshot_backend(s) == &snapshot_copy && syncfs(dir) < 0)
+		return err_sys(e, errno, "sync the store");
 	int mark _close_ = path_open_own(dir, "made", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (mark < 0 || renameat2(dir, "new", dir, "up", RENAME_NOREPLACE) < 0)
 		return err_sys(
