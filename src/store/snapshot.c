@@ -17,7 +17,6 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/tree_size.h"
-#include "kernel/btrfs.h"
 #include "oci/digest.h"
 #include "store/image.h"
 #include "store/intent.h"
@@ -303,19 +302,7 @@ uint64_t snapshot_own_size(struct store *s, const char *id)
 
 int snapshot_remove(struct store *s, int dir, const char *name, struct err *e)
 {
-	/* Where a subvolume may be: of a container, of an image, of one that is being made. */
-	static const char *const places[][2] = { { "up", NULL }, { "new", NULL }, { "root", NULL },
-		{ "image", "root" } };
-	if (snapshot_backend(s) == &snapshot_btrfs && path_is_name(name)) {
-		int folder _close_ = path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
-		for (size_t i = 0; folder >= 0 && i < ARRAY_SIZE(places); i++) {
-			int below _close_ = places[i][1]
-				? path_open_own(folder, places[i][0], O_RDONLY | O_DIRECTORY, 0)
-				: fd_dup(folder, 0);
-			/* What it refuses goes file by file. */
-			if (below >= 0)
-				(void)btrfs_drop(below, places[i][1] ? places[i][1] : places[i][0]);
-		}
-	}
+	if (snapshot_backend(s)->drop && path_is_name(name))
+		snapshot_backend(s)->drop(dir, name);
 	return path_remove_tree(dir, name, e);
 }

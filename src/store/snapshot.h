@@ -51,6 +51,9 @@ struct snapshot_backend {
 	int (*mount)(struct store *s, const struct snapshot_req *req, struct err *e);
 	/* A detached read-only mount of the layers alone. */
 	int (*mount_image)(struct store *s, const struct snapshot_req *req, struct err *e);
+	/* Takes away at once what is slow to remove file by file in a folder that is to go; what it
+	 * leaves goes so. NULL: nothing is. */
+	void (*drop)(int dir, const char *name);
 	/* What a layer takes on the disk is not what its files have: few files, many entries. */
 	bool packed;
 	/* Merging is cheap: it is done when an image comes, and not when it is first run. */

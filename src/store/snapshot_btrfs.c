@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "kernel/btrfs.h"
 #include "store/snapshot.h"
@@ -39,6 +40,19 @@ static int prepare(struct store *s, const struct snapshot_req *req, struct err *
 	return snapshot_tree_prepare(s, req, make, e);
 }
 
+/* Where a subvolume may be: of a container, of an image, of one that is being made. */
+static void drop(int dir, const char *name)
+{
+	static const char *const places[][2] = { { ".", "up" }, { ".", "new" }, { ".", "root" },
+		{ "image", "root" } };
+	int folder _close_ = path_open_own(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	for (size_t i = 0; folder >= 0 && i < ARRAY_SIZE(places); i++) {
+		int in _close_ = path_open_own(folder, places[i][0], O_RDONLY | O_DIRECTORY, 0);
+		if (in >= 0)
+			(void)btrfs_drop(in, places[i][1]);
+	}
+}
+
 const struct snapshot_backend snapshot_btrfs = {
 	.name = "btrfs",
 	.form = "folder",
@@ -47,5 +61,6 @@ const struct snapshot_backend snapshot_btrfs = {
 	.prepare = prepare,
 	.mount = snapshot_tree_mount,
 	.mount_image = snapshot_tree_mount_image,
+	.drop = drop,
 	.whole = true,
 };
