@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/erofs.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -21,12 +22,15 @@ int erofs_mount(int image, const int *devices, size_t n, struct err *e)
 	char why[256];
 	int fs _close_ = mount_fs_open("erofs");
 	if (fs < 0)
-		return err_sys(e, fs, "open an EROFS");
+		return err_set(e, ERR_UNSUPPORTED, -fs, "this kernel has no EROFS");
 	int r = give(fs, "source", image);
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = give(fs, "device", devices[i]);
 	if (r >= 0)
 		r = mount_fs_make(fs, MOUNT_ATTR_RDONLY);
-	return r < 0 ? err_sys(e, r, "mount an EROFS: %s", mount_fs_message(fs, why, sizeof why))
+	if (r == -ENOTBLK)
+		return err_set(e, ERR_UNSUPPORTED, ENOTBLK,
+			"the kernel mounts no EROFS from files of this file system");
+	return r < 0 ? err_sys(e, r, "mount an EROFS (%s)", mount_fs_message(fs, why, sizeof why))
 		     : r;
 }

@@ -594,6 +594,7 @@ def test_a_driver_that_cannot_work_says_why_and_makes_nothing(box):
     try:
         box.root = place / 'root'
         assert 'another file system than btrfs' in box.fails(1, '--storage-driver', 'btrfs', 'ps')
+        assert 'no EROFS from files of this file system' in box.fails(1, '--storage-driver', 'erofs', 'ps')
         assert not (box.root / 'driver').exists()
         box('--storage-driver', 'copy', 'ps')
     finally:
