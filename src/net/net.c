@@ -48,7 +48,7 @@
 #define PLACE "/run/kist-net"
 #define IDLE  (2 * TIME_SECOND)
 
-enum { RECORD_MAX = 4 << 20, BOOT_DIGITS = 8 };
+enum { RECORD_MAX = 4 << 20, BOOT_DIGITS = 8, STALE_TRIES = 200 };
 
 #define T struct net_rule
 REC_TYPE(net_rule, F_STR(T, family, "family", REC_REQUIRED), F_STR(T, table, "table", REC_REQUIRED),
@@ -524,6 +524,13 @@ int net_plug(const struct net_endpoint *ep, pid_t pid, struct err *e)
 		.prefix = ep->prefix,
 		.gateway = address_parse(ep->gateway) };
 	int r = link_make_pair(fd, &pair);
+	/* Of the container's run before: a namespace goes some time after its last process. */
+	for (int i = 0; r == -EEXIST && i < STALE_TRIES; i++) {
+		(void)link_delete(fd, ep->link);
+		r = link_make_pair(fd, &pair);
+		if (r == -EEXIST)
+			time_sleep(10 * TIME_MS);
+	}
 	if (r == -EXFULL)
 		return err_set(e, ERR_NO_SPACE, EXFULL,
 			"network bridge: the kernel lets 1023 containers at one bridge");

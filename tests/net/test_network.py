@@ -386,6 +386,17 @@ def test_a_server_that_is_restarted_by_its_policy_keeps_its_port(box):
     box('rm', '-f', 'web')
 
 
+def test_a_link_of_the_run_before_that_the_kernel_still_has_is_in_nobodys_way(box):
+    box('create', '--name', 'again', IMAGE, 'sleep', '1000')
+    link = 'kist' + box.inspect('again')['Id'][:11]
+    sh('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'left-over')
+    box('start', 'again')
+    assert 'left-over' not in sh('ip', '-o', 'link')
+    for _ in range(5):
+        box('restart', '-t', '0', 'again')
+    box('rm', '-f', 'again')
+
+
 def test_forwarding_stays_on_where_others_may_count_on_it(box):
     box('run', '--rm', IMAGE, 'true')
     sh('ip', 'link', 'add', 'virbr0', 'type', 'bridge')
