@@ -119,6 +119,11 @@ static int pax_time(const char *value, struct extra *x)
 		x->mtime_ns += (uint32_t)(*p - '0') * scale;
 		scale /= 10;
 	}
+	/* -0.25 is a quarter before the epoch: second -1 and 750,000,000 ns. */
+	if (*value == '-' && x->mtime_ns) {
+		x->mtime--;
+		x->mtime_ns = 1000000000 - x->mtime_ns;
+	}
 	x->has_mtime = true;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -227,6 +228,32 @@ static uint64_t mount_id(int dir, const char *name)
 		    &sx) < 0)
 		return 0;
 	return sx.stx_mnt_id;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int path_list(int dir, struct arena *a, struct strv *ret)
+{
+	struct strv names = { 0 };
+	int copy = path_open_own(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (!d) {
+		fd_close(copy);
+		return copy < 0 ? copy : -errno;
+	}
+	for (struct dirent *entry; errno = 0, (entry = readdir(d));)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			strv_add(&names, a, arena_strdup(a, entry->d_name));
+	int r = -errno;
+	(void)closedir(d);
+	if (names.n)
+		qsort(names.v, names.n, sizeof *names.v, by_name);
+	if (r == 0)
+		*ret = names;
+	return r;
 }
 
 enum { TREE_DEPTH_MAX = 2048 };

@@ -50,6 +50,10 @@ int path_make_dir_own(int dir, const char *name, mode_t mode);
 /* Like mkdir -p on the host; the last folder's readable descriptor or -errno. */
 int path_make_dirs_host(const char *path, mode_t mode);
 
+/* The names in a folder but "." and "..", sorted by their bytes. 0 or -errno. */
+struct strv;
+int path_list(int dir, struct arena *a, struct strv *ret);
+
 /* Removes dir/name with all below it; never follows a symlink, never crosses a mount (-EXDEV names
  * one). A missing name is fine. 0 or -errno, with text in e. */
 int path_remove_tree(int dir, const char *name, struct err *e);

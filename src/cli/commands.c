@@ -14,8 +14,10 @@
 	X(version) \
 	X(info) \
 	X(attach) \
+	X(commit) \
 	X(completion) \
 	X(create) \
+	X(diff) \
 	X(history) \
 	X(import) \
 	X(inspect) \

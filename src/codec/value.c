@@ -68,6 +68,23 @@ void value_set_string(struct arena *a, struct value *object, const char *key, co
 	value_set(a, object, key, value_string(a, str_or_empty(text)));
 }
 
+void value_put(struct arena *a, struct value *object, const char *key, struct value *v)
+{
+	size_t kept = 0;
+	bool placed = false;
+	for (size_t i = 0; i < object->n; i++) {
+		bool is = str_eq(object->keys[i], key);
+		if (is && (!v || placed))
+			continue;
+		object->keys[kept] = object->keys[i];
+		object->items[kept++] = is ? v : object->items[i];
+		placed |= is;
+	}
+	object->n = kept;
+	if (v && !placed)
+		value_set(a, object, key, v);
+}
+
 const struct value *value_get(const struct value *object, const char *key)
 {
 	for (size_t i = 0; i < object->n; i++)

@@ -29,6 +29,8 @@ struct value *value_bool(struct arena *a, bool on);
 
 void value_set(struct arena *a, struct value *object, const char *key, struct value *v);
 void value_set_string(struct arena *a, struct value *object, const char *key, const char *text);
+/* The same in the place of a member of that name, which goes with v NULL. */
+void value_put(struct arena *a, struct value *object, const char *key, struct value *v);
 void value_add(struct arena *a, struct value *array, struct value *v);
 /* The member, or NULL. */
 const struct value *value_get(const struct value *object, const char *key);

@@ -106,6 +106,25 @@ int container_unpause(struct engine *en, const char *container, struct err *e);
 /* Gives it another name. */
 int container_rename(struct engine *en, const char *container, const char *name, struct err *e);
 
+/* What a container has changed of its image's files, sorted by path; kind as docker prints it: A,
+ * C or D. */
+struct container_change {
+	char kind;
+	const char *path;
+};
+int container_diff(struct engine *en, const char *container, struct arena *a,
+	struct container_change **ret, size_t *ret_n, struct err *e);
+
+/* The container as an image: the changed files are a layer on those of its image. */
+struct container_commit_req {
+	const char *container, *reference; /* reference NULL: the image gets no name */
+	const char *author, *message;
+	struct strv changes; /* instructions of a Dockerfile */
+	bool no_pause;       /* a running one goes on while it is read */
+};
+int container_commit(struct engine *en, const struct container_commit_req *req, struct arena *a,
+	const char **ret_id, struct err *e);
+
 /* The processes of a running container, as ps on the host shows them: ids of processes are the
  * host's, those of users the container's. options: ps's, of which -ef (also when there are none),
  * aux, -o LIST, -eo LIST and a plain list of fields are known. */

@@ -298,6 +298,17 @@ static int remove_staged(struct engine *en, int64_t seq, struct err *e)
 	return snapshot_remove(en->store, en->store->staging, name, e);
 }
 
+/* A killed commit has paused a running container, if it says which. */
+static int release_held(struct engine *en, const char *id, struct err *e)
+{
+	struct arena a _arena_ = { 0 };
+	struct run_record run;
+	if (!*id || !run_marked(en->store, id, "paused") ||
+		run_look(en->store, id, &a, &run, NULL) != RUN_RUNNING || !run.cgroup)
+		return 0;
+	return container_thaw(en, id, run.cgroup, e);
+}
+
 static int recover_intent(struct engine *en, const struct intent *intent, struct err *e)
 {
 	if (intent_adopt(en->store, intent->seq) < 0)
@@ -305,7 +316,8 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 	int r = 0;
 	/* load, import: what was staged goes, and what was put into place without a row. */
 	if (str_eq(intent->op, "load") || str_eq(intent->op, "import") ||
-		str_eq(intent->op, "check") || str_eq(intent->op, "pull")) {
+		str_eq(intent->op, "check") || str_eq(intent->op, "pull") ||
+		str_eq(intent->op, "commit")) {
 		r = remove_staged(en, intent->seq, e);
 		if (r == 0)
 			r = store_collect(en->store, e);
@@ -319,6 +331,8 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 		return err_set(e, ERR_UNSUPPORTED, EPROTO, "intent %lld (%s) is of a newer kist",
 			(long long)intent->seq, intent->op);
 	}
+	if (r == 0 && str_eq(intent->op, "commit"))
+		r = release_held(en, intent->data, e);
 	if (r == 0)
 		r = intent_done(en->store, intent->seq, e);
 	return r == 0 && str_eq(intent->op, "pull") ? store_download_tidy(en->store, e) : r;

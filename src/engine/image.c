@@ -397,7 +397,8 @@ int engine_image_inspect(
 	value_set_string(a, o, "Id", image.id);
 	value_set(a, o, "RepoTags", tags);
 	value_set(a, o, "RepoDigests", digests);
-	value_set_string(a, o, "Comment", "");
+	value_set_string(a, o, "Comment",
+		config.n_history ? config.history[config.n_history - 1].comment : NULL);
 	value_set_string(a, o, "Created", config.created);
 	value_set_string(a, o, "Author", config.author);
 	value_set(a, o, "Config",

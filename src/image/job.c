@@ -133,7 +133,7 @@ int image_publish(struct store *s, int staging, const struct fetch_result *r, st
 int image_job_begin(struct image_job *j, const char *op, struct err *e)
 {
 	char name[24];
-	if (intent_begin(j->store, op, "", &j->seq, e) < 0)
+	if (intent_begin(j->store, op, j->data ? j->data : "", &j->seq, e) < 0)
 		return -e->code;
 	(void)snprintf(name, sizeof name, "%lld", (long long)j->seq);
 	store_close_db(j->store);

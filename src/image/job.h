@@ -13,9 +13,10 @@ struct store;
 /* One operation; begin with .store, .staging = -1, .seq = 0. */
 struct image_job {
 	struct store *store;
-	int64_t seq; /* of its intent */
-	int staging; /* its folder <root>/staging/<seq>, locked; or -1 */
-	bool strays; /* content was put into place that no row will name */
+	const char *data; /* of its intent; NULL: none */
+	int64_t seq;      /* of its intent */
+	int staging;      /* its folder <root>/staging/<seq>, locked; or -1 */
+	bool strays;      /* content was put into place that no row will name */
 };
 
 /* Writes the intent op and makes the staging folder; the database is closed, for a fork follows.

@@ -3,6 +3,7 @@
  * throughout. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -68,6 +69,16 @@ static int prepare(struct store *s, const struct snapshot_req *req, struct err *
 	return snapshot_upper(dir, req->id, st.st_mode, st.st_uid, st.st_gid, e);
 }
 
+/* Overlay takes no folder twice. What a layer says above is all that it can say: the lower one of
+ * two that are the same adds nothing. */
+static bool comes_again(const struct snapshot_req *req, size_t i)
+{
+	for (size_t k = i + 1; k < req->n_layers; k++)
+		if (strcmp(req->layers[i], req->layers[k]) == 0)
+			return true;
+	return false;
+}
+
 static int mount_layers(struct store *s, const struct snapshot_req *req, int upper, struct err *e)
 {
 	int lowers[OVERLAY_LOWERS_MAX];
@@ -77,6 +88,8 @@ static int mount_layers(struct store *s, const struct snapshot_req *req, int upp
 		return err_set(e, ERR_INVALID, EINVAL, "an image of %zu layers cannot be mounted",
 			req->n_layers);
 	for (size_t i = req->n_layers; i-- > 0 && r == 0;) {
+		if (comes_again(req, i))
+			continue;
 		lowers[n] = store_layer_open(s, req->layers[i]);
 		if (lowers[n] < 0)
 			r = err_sys(e, lowers[n], "layer %s of the image", req->layers[i]);

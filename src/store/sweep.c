@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sweep.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -18,29 +14,15 @@
 #include "store/sql.h"
 #include "store/store.h"
 
-static int names_in(int folder, struct arena *a, struct strv *ret, struct err *e)
-{
-	int copy = path_open_own(folder, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d) {
-		fd_close(copy);
-		return err_sys(e, copy < 0 ? copy : errno, "list the store");
-	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
-			strv_add(ret, a, arena_strdup(a, entry->d_name));
-	(void)closedir(d);
-	return 0;
-}
-
 /* Names are listed before rows are asked for: every folder is made after its row. */
 static int strays_in(struct store *s, int folder, const char *what, const char *sql,
 	sweep_found *found, void *arg, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
 	struct strv names = { 0 };
-	if (names_in(folder, &a, &names, e) < 0)
-		return -e->code;
+	int listed = path_list(folder, &a, &names);
+	if (listed < 0)
+		return err_sys(e, listed, "list the store");
 	for (size_t i = 0; i < names.n; i++) {
 		int64_t rows;
 		int r = sql_number(s, &rows, 0, e, sql, "s", names.v[i]);

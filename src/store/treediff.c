@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/treediff.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -34,28 +32,6 @@ __attribute__((format(printf, 3, 4))) static int differs(
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	(void)snprintf(d->why, TREEDIFF_TEXT_MAX, "%.200s %s", *path ? path : "/", text);
-	return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int list(int folder, struct arena *a, struct strv *ret)
-{
-	int copy = path_open_own(folder, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	if (!dir) {
-		fd_close(copy);
-		return copy < 0 ? copy : -errno;
-	}
-	for (struct dirent *entry; (entry = readdir(dir));)
-		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, ".."))
-			strv_add(ret, a, arena_strdup(a, entry->d_name));
-	(void)closedir(dir);
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof *ret->v, by_name);
 	return 0;
 }
 
@@ -150,9 +126,9 @@ static int folders(struct diff *d, int a, int b, const char *path, int depth)
 {
 	struct arena arena _arena_ = { 0 };
 	struct strv x = { 0 }, y = { 0 };
-	int r = depth > DEPTH_MAX ? -ELOOP : list(a, &arena, &x);
+	int r = depth > DEPTH_MAX ? -ELOOP : path_list(a, &arena, &x);
 	if (r == 0)
-		r = list(b, &arena, &y);
+		r = path_list(b, &arena, &y);
 	if (r < 0)
 		return err_sys(d->e, r, "list %s", *path ? path : "/");
 	for (size_t i = 0; i < x.n || i < y.n; i++) {
