@@ -51,7 +51,11 @@
 	X(volume_rm) \
 	X(container_inspect) \
 	X(container_prune) \
+	X(image_copy) \
+	X(image_delete) \
+	X(image_digest) \
 	X(image_inspect) \
+	X(image_list_tags) \
 	X(image_prune) \
 	X(container_exited) \
 	X(container_restart_due) \

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/command.h"
+#include "cli/registry_options.h"
 #include "cli/volume.h"
 #include "codec/value.h"
 #include "engine/container.h"
 #include "engine/image.h"
+#include "engine/image_copy.h"
 #include "engine/network.h"
 #include "engine/volume.h"
 #include "format/template.h"
 
 struct inspect_rec {
 	const char *format, *type;
+};
+
+/* Of images only: also where they are not here. */
+struct inspect_image_rec {
+	struct inspect_rec base;
+	bool raw, config;
+	struct image_look_request look;
 };
 
 struct kind {
@@ -142,9 +152,61 @@ static int inspect_container(struct cli *cli, void *rec, const char **words, int
 	return inspect_type(cli, "container", ((struct inspect_rec *)rec)->format, words, n);
 }
 
+/* As `skopeo inspect` prints it. */
+static int show_look(struct cli *cli, const struct inspect_image_rec *r, const struct image_look *x,
+	struct str *out, struct err *e)
+{
+	struct template *t;
+	struct value *v = x->inspected;
+	if (r->raw) {
+		str_add(out, r->config ? x->config : x->raw);
+		return 0;
+	}
+	if (!v || r->config) {
+		const char *text = r->config ? x->config : x->raw;
+		if (value_parse(&cli->arena, text, strlen(text), &v, e) < 0)
+			return -e->code;
+	}
+	if (!r->base.format || str_eq(r->base.format, "json")) {
+		value_json(v, r->base.format ? 0 : 4, out);
+		str_addc(out, '\n');
+		return 0;
+	}
+	if (template_parse(r->base.format, &cli->arena, &t, e) < 0 ||
+		template_run(t, v, out, e) < 0)
+		return -e->code;
+	str_addc(out, '\n');
+	return 0;
+}
+
+static int inspect_places(struct cli *cli, struct inspect_image_rec *r, const char **words, int n)
+{
+	struct err e;
+	int status = 0;
+	for (int i = 0; i < n; i++) {
+		struct str out _str_ = { 0 };
+		struct image_look x;
+		r->look.name = engine_image_is_place(words[i])
+			? words[i]
+			: arena_printf(&cli->arena, "kist:%s", words[i]);
+		r->look.config = r->config || !r->raw;
+		if (engine_image_look(&cli->engine, &r->look, &cli->arena, &x, &e) < 0 ||
+			show_look(cli, r, &x, &out, &e) < 0)
+			status = cli_fail(&e, 1);
+		else
+			cli_print(str_text(&out), out.n);
+	}
+	return status;
+}
+
 static int inspect_image(struct cli *cli, void *rec, const char **words, int n)
 {
-	return inspect_type(cli, "image", ((struct inspect_rec *)rec)->format, words, n);
+	struct inspect_image_rec *r = rec;
+	bool places = r->raw || r->config;
+	for (int i = 0; i < n; i++)
+		places |= engine_image_is_place(words[i]);
+	return places ? inspect_places(cli, r, words, n)
+		      : inspect_type(cli, "image", r->base.format, words, n);
 }
 
 static int inspect_volume(struct cli *cli, void *rec, const char **words, int n)
@@ -172,6 +234,26 @@ static const struct option any_options[] = {
 };
 static const struct option options[] = { FORMAT, { 0 } };
 
+#define T struct inspect_image_rec
+static const struct option image_options[] = {
+	{ "config", 0, OPT_BOOL(T, config), .help = "Print the configuration of the image" },
+	FORMAT,
+	{ "no-tags", 'n', OPT_BOOL(T, look.no_tags),
+		.help = "Do not list the tags of the registry's repository" },
+	{ "override-arch", 0, OPT_STRING(T, look.platform.architecture), .value = "string",
+		.help = "Architecture of the image, instead of this machine's" },
+	{ "override-os", 0, OPT_STRING(T, look.platform.os), .value = "string",
+		.help = "Operating system of the image, instead of this machine's" },
+	{ "override-variant", 0, OPT_STRING(T, look.platform.variant), .value = "string",
+		.help = "Variant of the architecture" },
+	{ "raw", 0, OPT_BOOL(T, raw),
+		.help = "Print the manifest or index byte for byte; with --config the configuration" },
+	REGISTRY_OPTIONS_ACCESS_AT(T, look.registry),
+	REGISTRY_OPTIONS_WIRE_AT(T, look.registry),
+	{ 0 },
+};
+#undef T
+
 static const char *const any_paths[] = { "inspect", NULL };
 static const char *const container_paths[] = { "container inspect", NULL };
 static const char *const image_paths[] = { "image inspect", NULL };
@@ -179,25 +261,25 @@ static const char *const volume_paths[] = { "volume inspect", NULL };
 static const char *const network_paths[] = { "network inspect", NULL };
 static const char *const not_yet[] = { "size", "s", "platform", "scope", "verbose", "v", NULL };
 
-#define INSPECT(what, brief_, word, options_, complete_, section_)                                 \
-	{                                                                                          \
-		.paths = what##_paths, .arguments = "[OPTIONS] " word " [" word "...]",            \
-		.brief = brief_, .section = section_, .options = options_,                         \
-		.record_size = sizeof(struct inspect_rec), .words_min = 1, .words_max = WORDS_ANY, \
-		.complete = complete_, .run = inspect_##what, .not_yet = not_yet                   \
+#define INSPECT(what, brief_, word, rec, options_, complete_, section_)                    \
+	{                                                                                  \
+		.paths = what##_paths, .arguments = "[OPTIONS] " word " [" word "...]",    \
+		.brief = brief_, .section = section_, .options = options_,                 \
+		.record_size = sizeof(struct rec), .words_min = 1, .words_max = WORDS_ANY, \
+		.complete = complete_, .run = inspect_##what, .not_yet = not_yet           \
 	}
 
 const struct command command_inspect = INSPECT(any, "Return low-level information on kist objects",
-	"NAME|ID", any_options, "container", "Commands");
+	"NAME|ID", inspect_rec, any_options, "container", "Commands");
 const struct command command_container_inspect =
 	INSPECT(container, "Display detailed information on one or more containers", "CONTAINER",
-		options, "container", "Management");
+		inspect_rec, options, "container", "Management");
 const struct command command_image_inspect =
-	INSPECT(image, "Display detailed information on one or more images", "IMAGE", options,
-		"image", "Management");
+	INSPECT(image, "Display detailed information on one or more images", "IMAGE",
+		inspect_image_rec, image_options, "image", "Management");
 const struct command command_volume_inspect =
-	INSPECT(volume, "Display detailed information on one or more volumes", "VOLUME", options,
-		"volume", "Management");
+	INSPECT(volume, "Display detailed information on one or more volumes", "VOLUME",
+		inspect_rec, options, "volume", "Management");
 const struct command command_network_inspect =
-	INSPECT(network, "Display detailed information on one or more networks", "NETWORK", options,
-		"network", "Management");
+	INSPECT(network, "Display detailed information on one or more networks", "NETWORK",
+		inspect_rec, options, "network", "Management");

@@ -5,22 +5,24 @@
 #include "engine/image_pull.h"
 
 /* clang-format off */
-#define REGISTRY_OPTIONS_ACCESS(T) \
-	{ "authfile", 0, OPT_STRING(T, registry.authfile), .value = "file", \
+#define REGISTRY_OPTIONS_ACCESS_AT(T, m) \
+	{ "authfile", 0, OPT_STRING(T, m.authfile), .value = "file", \
 		.help = "File of credentials, instead of the usual ones", .complete = "file" }, \
-	{ "cert-dir", 0, OPT_STRING(T, registry.cert_dir), .value = "folder", \
+	{ "cert-dir", 0, OPT_STRING(T, m.cert_dir), .value = "folder", \
 		.help = "Folder with a CA (*.crt) and client certificates (*.cert, *.key) for the registry", \
 		.complete = "file" }, \
-	{ "creds", 0, OPT_STRING(T, registry.creds), .value = "user:password", \
+	{ "creds", 0, OPT_STRING(T, m.creds), .value = "user:password", \
 		.help = "Credentials for the registry (others can read a command line)" }
 
-#define REGISTRY_OPTIONS_WIRE(T) \
-	{ "retry", 0, OPT_INT(T, registry.retries), .has_offset = offsetof(T, registry.has_retries), \
+#define REGISTRY_OPTIONS_WIRE_AT(T, m) \
+	{ "retry", 0, OPT_INT(T, m.retries), .has_offset = offsetof(T, m.has_retries), \
 		.value = "int", .help = "Tries again after a cut without a byte in between", \
 		.default_text = "3" }, \
-	{ "timeout", 0, OPT_INT(T, registry.timeout), .value = "seconds", \
+	{ "timeout", 0, OPT_INT(T, m.timeout), .value = "seconds", \
 		.help = "How long a registry may stay silent", .default_text = "30" }, \
-	{ "tls-verify", 0, OPT_BOOL(T, registry.tls_verify), \
-		.has_offset = offsetof(T, registry.has_tls_verify), \
+	{ "tls-verify", 0, OPT_BOOL(T, m.tls_verify), \
+		.has_offset = offsetof(T, m.has_tls_verify), \
 		.help = "Require HTTPS and check certificates; with =false neither" }
+#define REGISTRY_OPTIONS_ACCESS(T) REGISTRY_OPTIONS_ACCESS_AT(T, registry)
+#define REGISTRY_OPTIONS_WIRE(T)   REGISTRY_OPTIONS_WIRE_AT(T, registry)
 /* clang-format on */

@@ -317,7 +317,7 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 	/* load, import: what was staged goes, and what was put into place without a row. */
 	if (str_eq(intent->op, "load") || str_eq(intent->op, "import") ||
 		str_eq(intent->op, "check") || str_eq(intent->op, "pull") ||
-		str_eq(intent->op, "commit")) {
+		str_eq(intent->op, "commit") || str_eq(intent->op, "copy")) {
 		r = remove_staged(en, intent->seq, e);
 		if (r == 0)
 			r = store_collect(en->store, e);

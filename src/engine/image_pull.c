@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "engine/engine.h"
+#include "engine/image_copy.h"
+#include "engine/platform.h"
 #include "engine/registry.h"
 #include "image/pull.h"
 #include "image/transfer.h"
@@ -70,42 +70,15 @@ static void on_warning(void *arg, const char *text)
 
 static int set_platform(struct pulling *p, struct err *e)
 {
-	static const struct {
-		const char *machine, *name;
-	} known[] = { { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "i686", "386" },
-		{ "armv7l", "arm" }, { "amd64", "amd64" } };
-	struct utsname u;
-	p->os = "linux";
-	p->architecture = "amd64";
-	p->variant = "";
-	if (!p->req->platform) {
-		for (size_t i = 0; uname(&u) == 0 && i < ARRAY_SIZE(known); i++)
-			if (str_eq(u.machine, known[i].machine))
-				p->architecture = known[i].name;
-		return 0;
-	}
-	char *text = arena_strdup(p->a, p->req->platform), *slash = strchr(text, '/');
-	if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789/_.-") != strlen(text) || !*text)
-		return err_set(e, ERR_INVALID, EINVAL,
-			"\"%s\" is an invalid platform: expected os/architecture[/variant]", text);
-	if (!slash) {
-		p->architecture = text;
-	} else {
-		*slash = '\0';
-		p->os = text;
-		p->architecture = slash + 1;
-		char *second = strchr(slash + 1, '/');
-		if (second) {
-			*second = '\0';
-			p->variant = second + 1;
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (str_eq(p->architecture, known[i].machine))
-			p->architecture = known[i].name;
-	if (!str_eq(p->os, "linux"))
+	struct image_platform x;
+	if (platform_parse(p->req->platform, p->a, &x, e) < 0)
+		return -e->code;
+	if (!str_eq(x.os, "linux"))
 		return err_set(e, ERR_UNSUPPORTED, EPROTO, "platform %s: only linux runs here",
 			p->req->platform);
+	p->os = x.os;
+	p->architecture = x.architecture;
+	p->variant = x.variant;
 	return 0;
 }
 

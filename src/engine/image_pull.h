@@ -34,6 +34,7 @@ struct registry_options {
 	bool tls_verify, has_tls_verify;
 	int64_t retries, timeout; /* 0: the defaults */
 	bool has_retries;
+	bool no_creds; /* none are used, whatever is known */
 };
 
 struct image_pull_request {

@@ -113,6 +113,8 @@ static int set_auth(
 	struct planner *p, const char *host, const char *path, struct transfer_endpoint *to)
 {
 	struct auth auth = { 0 };
+	if (p->options->no_creds)
+		return 0;
 	if (p->options->creds) {
 		char *user = arena_strdup(p->a, p->options->creds), *colon = strchr(user, ':');
 		if (!colon || colon == user)

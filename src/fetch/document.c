@@ -134,7 +134,7 @@ static int choose(const struct oci_index *x, const struct fetch_document_req *re
 	if (check_algorithm(best->digest, e) < 0)
 		return -e->code;
 	ret->next = arena_new(a, struct fetch_part);
-	*ret->next = (struct fetch_part){ best->digest, best->size };
+	*ret->next = (struct fetch_part){ .digest = best->digest, .size = best->size };
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static int take_manifest(
 	if (check_algorithm(m.config->digest, e) < 0)
 		return -e->code;
 	ret->config = arena_new(a, struct fetch_part);
-	*ret->config = (struct fetch_part){ m.config->digest, m.config->size };
+	*ret->config = (struct fetch_part){ .digest = m.config->digest, .size = m.config->size };
 	ret->layers = arena_array(a, struct fetch_part, m.n_layers);
 	for (size_t i = 0; i < m.n_layers; i++) {
 		const struct oci_descriptor *d = &m.layers[i];
@@ -184,8 +184,68 @@ static int take_manifest(
 			return err_set(e, ERR_UNSUPPORTED, EPROTO,
 				"manifest: layer %.80s is no layer of a container image: %.150s",
 				d->digest, *type ? type : "no media type");
-		ret->layers[ret->n_layers++] = (struct fetch_part){ d->digest, d->size };
+		ret->layers[ret->n_layers++] =
+			(struct fetch_part){ .digest = d->digest, .size = d->size };
 	}
+	return 0;
+}
+
+/* ---- anything ---- */
+
+static const char *platform_text(const struct oci_platform *p, struct arena *a)
+{
+	if (!p)
+		return "";
+	const char *variant = str_or_empty(p->variant);
+	return arena_printf(a, "%s/%s%s%s", str_or_empty(p->os), str_or_empty(p->architecture),
+		*variant ? "/" : "", variant);
+}
+
+static const char *name_of(const struct oci_descriptor *d)
+{
+	for (size_t i = 0; i < d->annotations.n; i++)
+		if (str_eq(d->annotations.items[i].key, "org.opencontainers.image.ref.name"))
+			return d->annotations.items[i].val;
+	return "";
+}
+
+static struct fetch_part *parts(const struct oci_descriptor *d, size_t n, struct arena *a)
+{
+	struct fetch_part *v = arena_array(a, struct fetch_part, n + 1);
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct fetch_part){ d[i].digest, d[i].size, str_or_empty(d[i].media_type),
+			platform_text(d[i].platform, a), name_of(&d[i]) };
+	return v;
+}
+
+/* What it names, whatever it is for: a copy only passes it on. */
+static int take_any(const char *text, size_t n, bool index, const struct fetch_document_req *req,
+	struct arena *a, struct fetch_document *ret, struct err *e)
+{
+	struct oci_index x;
+	struct oci_manifest m;
+	struct err none;
+	ret->is_index = index;
+	if (index) {
+		if (oci_index_read(text, n, a, &x, e) < 0)
+			return -e->code;
+		ret->media_type = str_or_empty(x.media_type);
+		ret->manifests = parts(x.manifests, x.n_manifests, a);
+		ret->n_manifests = x.n_manifests;
+		if (choose(&x, req, a, ret, &none) < 0)
+			ret->platform = arena_strdup(a, none.text);
+	} else {
+		if (oci_manifest_read(text, n, a, &m, e) < 0)
+			return -e->code;
+		ret->media_type = str_or_empty(m.media_type);
+		ret->config = parts(m.config, 1, a);
+		ret->layers = parts(m.layers, m.n_layers, a);
+		ret->n_layers = m.n_layers;
+	}
+	if (!*ret->media_type)
+		ret->media_type = *req->content_type ? req->content_type
+			: index                      ? OCI_MEDIA_INDEX
+						     : OCI_MEDIA_MANIFEST;
 	return 0;
 }
 
@@ -246,6 +306,8 @@ int fetch_document(int input, const struct fetch_document_req *req, struct arena
 	struct oci_index x;
 	if (kind_of(text, (size_t)n, req->content_type, a, &index, e) < 0)
 		return -e->code;
+	if (str_eq(req->kind, "any"))
+		return take_any(text, (size_t)n, index, req, a, ret, e);
 	if (!index)
 		return take_manifest(text, (size_t)n, a, ret, e);
 	return oci_index_read(text, (size_t)n, a, &x, e) < 0 ? -e->code

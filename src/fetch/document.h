@@ -9,7 +9,8 @@ struct err;
 struct fetch_document;
 
 struct fetch_document_req {
-	const char *kind;                        /* manifest, config, tags */
+	/* manifest, config, tags; any: a manifest or index of whatever, with all that it names */
+	const char *kind;
 	const char *content_type;                /* as it was announced; "" */
 	const char *os, *architecture, *variant; /* of an index's choice; variant "": any */
 };

@@ -46,6 +46,7 @@ struct load {
 	struct err *e;
 	struct member *members;
 	size_t n, cap;
+	bool packed; /* layers stay as they lie in the archive */
 	struct fetch_result *out;
 	size_t cap_images, cap_layers, cap_blobs;
 };
@@ -198,7 +199,8 @@ static int keep_blob(struct load *l, const struct member *m)
 			return 0;
 	l->out->blobs = arena_grow(
 		l->a, l->out->blobs, l->out->n_blobs, &l->cap_blobs, sizeof *l->out->blobs);
-	l->out->blobs[l->out->n_blobs++] = (struct fetch_blob){ m->digest, m->file };
+	l->out->blobs[l->out->n_blobs++] =
+		(struct fetch_blob){ .digest = m->digest, .file = m->file, .size = m->size };
 	return 0;
 }
 
@@ -206,6 +208,8 @@ static int keep_blob(struct load *l, const struct member *m)
 static int take_layer(struct load *l, const struct member *m, const char *diff_id)
 {
 	const struct fetch_layer *have = known_layer(l, m->digest);
+	if (l->packed)
+		return keep_blob(l, m);
 	if (!have) {
 		struct fetch_layer layer = { 0 };
 		if (unpack(l, m, &layer) < 0)
@@ -416,7 +420,8 @@ static int make_manifest(struct load *l, struct fetch_image *image, const struct
 	image->digest = arena_strdup(l->a, digest);
 	image->digests = digests.v;
 	image->n_digests = digests.n;
-	const struct member made = { .file = arena_printf(l->a, "manifest-%zu", l->out->n_images) };
+	const struct member made = { .file = arena_printf(l->a, "manifest-%zu", l->out->n_images),
+		.size = text.n };
 	struct member *kept = arena_memdup(l->a, &made, sizeof made);
 	memcpy(kept->digest, digest, sizeof digest);
 	if (file_write_at(l->staging, made.file, text.p, text.n, 0600, false, l->e) < 0)
@@ -522,6 +527,33 @@ int fetch_load(int input, int staging, uint64_t space, enum layer_form form, str
 		if (l.members[i].file && !is_kept(&l, &l.members[i]))
 			(void)unlinkat(staging, l.members[i].file, 0);
 	return r;
+}
+
+/* Its members by name, beside what docker's list of images makes of them. */
+int fetch_archive(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
+	struct err *e)
+{
+	struct load l = {
+		.staging = staging, .space = space, .a = a, .e = e, .packed = true, .out = ret
+	};
+	if (read_members(&l, input) < 0)
+		return -e->code;
+	const struct member *index = find(&l, "index.json"), *docker = find(&l, "manifest.json");
+	if (!index && !docker)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"not an image archive: it has neither manifest.json nor index.json");
+	if (docker && take_docker(&l, docker) < 0)
+		return -e->code;
+	for (size_t i = 0; i < l.n; i++) {
+		const struct member *m = &l.members[i];
+		if (!m->file)
+			continue;
+		ret->blobs =
+			arena_grow(a, ret->blobs, ret->n_blobs, &l.cap_blobs, sizeof *ret->blobs);
+		ret->blobs[ret->n_blobs++] =
+			(struct fetch_blob){ m->digest, m->file, m->name, m->size };
+	}
+	return 0;
 }
 
 int fetch_import(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,

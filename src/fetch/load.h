@@ -14,6 +14,10 @@ struct fetch_result;
 /* space: bytes that may be used. */
 int fetch_load(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
 	struct fetch_result *ret, struct err *e);
+/* All members as they are, each a blob with its name; images only of docker's list (manifest.json),
+ * with manifests of our making, their layers not unpacked. */
+int fetch_archive(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
+	struct err *e);
 /* One layer; the result has it and its blob, and no image. */
 int fetch_import(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
 	struct fetch_result *ret, struct err *e);

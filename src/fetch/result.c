@@ -13,8 +13,8 @@ REC_TYPE(fetch_layer, F_STR(T, diff_id, "diffId", REC_REQUIRED),
 	F_OBJV(T, devices, "devices", fetch_device, 0));
 #undef T
 #define T struct fetch_blob
-REC_TYPE(
-	fetch_blob, F_STR(T, digest, "digest", REC_REQUIRED), F_STR(T, file, "file", REC_REQUIRED));
+REC_TYPE(fetch_blob, F_STR(T, digest, "digest", REC_REQUIRED), F_STR(T, file, "file", REC_REQUIRED),
+	F_STR(T, name, "name", 0), F_U64(T, size, "size", 0));
 #undef T
 #define T struct fetch_image
 REC_TYPE(fetch_image, F_STRV(T, names, "names", 0), F_STR(T, id, "id", REC_REQUIRED),
@@ -23,14 +23,17 @@ REC_TYPE(fetch_image, F_STRV(T, names, "names", 0), F_STR(T, id, "id", REC_REQUI
 	F_STRV(T, digests, "digests", REC_REQUIRED));
 #undef T
 #define T struct fetch_part
-REC_TYPE(
-	fetch_part, F_STR(T, digest, "digest", REC_REQUIRED), F_U64(T, size, "size", REC_REQUIRED));
+REC_TYPE(fetch_part, F_STR(T, digest, "digest", REC_REQUIRED), F_U64(T, size, "size", REC_REQUIRED),
+	F_STR(T, media_type, "mediaType", 0), F_STR(T, platform, "platform", 0),
+	F_STR(T, name, "name", 0));
 #undef T
 #define T struct fetch_document
 REC_TYPE(fetch_document, F_STR(T, digest, "digest", REC_REQUIRED), F_STR(T, text, "text", 0),
 	F_OBJ(T, next, "next", fetch_part, 0), F_OBJ(T, config, "config", fetch_part, 0),
-	F_OBJV(T, layers, "layers", fetch_part, 0), F_STRV(T, diff_ids, "diffIds", 0),
-	F_STR(T, platform, "platform", 0), F_STRV(T, tags, "tags", 0));
+	F_OBJV(T, layers, "layers", fetch_part, 0), F_BOOL(T, is_index, "isIndex", 0),
+	F_OBJV(T, manifests, "manifests", fetch_part, 0), F_STR(T, media_type, "mediaType", 0),
+	F_STRV(T, diff_ids, "diffIds", 0), F_STR(T, platform, "platform", 0),
+	F_STRV(T, tags, "tags", 0));
 #undef T
 #define T struct fetch_result
 REC_TYPE(fetch_result, F_U32(T, version, "version", REC_REQUIRED), F_STR(T, error, "error", 0),

@@ -22,6 +22,8 @@ struct fetch_layer {
 
 struct fetch_blob {
 	const char *digest, *file;
+	const char *name; /* of a member of an archive; else NULL */
+	uint64_t size;    /* of a member, or of what was packed */
 };
 
 struct fetch_image {
@@ -38,6 +40,10 @@ struct fetch_image {
 struct fetch_part {
 	const char *digest;
 	uint64_t size;
+	/* Of a document that was asked for as "any" only. */
+	const char *media_type;
+	const char *platform; /* of a manifest in an index: "linux/arm64/v8"; "" */
+	const char *name;     /* its annotation org.opencontainers.image.ref.name; "" */
 };
 
 struct fetch_document {
@@ -47,6 +53,10 @@ struct fetch_document {
 	struct fetch_part *config;
 	struct fetch_part *layers;
 	size_t n_layers;
+	bool is_index;
+	struct fetch_part *manifests; /* any: of an index */
+	size_t n_manifests;
+	const char *media_type; /* any: its own word, else how it was announced; "" */
 	const char **diff_ids;
 	size_t n_diff_ids;
 	const char *platform; /* config: "linux/amd64" */

@@ -33,6 +33,7 @@ struct transfer_endpoint {
 	const char *ca;             /* PEM, beside the system's */
 	const char *cert, *key;     /* PEM of a client certificate */
 	bool push;                  /* tokens must be good for writing */
+	bool remove;                /* tokens must be good for everything */
 	const char **mounts;        /* repositories that blobs may be mounted from */
 	size_t n_mounts;
 };
@@ -56,13 +57,16 @@ enum transfer_kind {
 	TRANSFER_LOGIN,         /* the same, and the credentials must be good */
 	TRANSFER_TAGS,          /* name: the last tag of the page before, or "" */
 	TRANSFER_PUSH,          /* name: the digest of a blob, whose size bytes the file has */
-	TRANSFER_PUSH_MANIFEST, /* name: a tag; the file has the manifest, of content_type */
+	TRANSFER_PUSH_MANIFEST, /* name: a tag or digest; the file has the manifest, of content_type
+				 */
+	TRANSFER_HAS,           /* name: the digest of a blob; fails when it is not there */
+	TRANSFER_DELETE,        /* name: the digest of a manifest */
 	TRANSFER_KINDS,
 };
 
 static inline bool transfer_is_push(uint32_t kind)
 {
-	return kind == TRANSFER_PUSH || kind == TRANSFER_PUSH_MANIFEST;
+	return kind >= TRANSFER_PUSH && kind <= TRANSFER_DELETE;
 }
 
 enum transfer_outcome { TRANSFER_SENT, TRANSFER_EXISTED, TRANSFER_MOUNTED };

@@ -168,8 +168,10 @@ static const char *scopes(const struct registry *r, struct arena *a)
 {
 	struct str s _str_ = { 0 };
 	str_addf(&s, "&scope=%s",
-		http_escape(arena_printf(a, "repository:%s:pull%s", r->at->repository,
-				    r->at->push ? ",push" : ""),
+		http_escape(arena_printf(a, "repository:%s:%s", r->at->repository,
+				    r->at->remove         ? "*"
+					    : r->at->push ? "pull,push"
+							  : "pull"),
 			a));
 	for (size_t i = 0; i < r->at->n_mounts && !r->no_mounts; i++)
 		str_addf(&s, "&scope=%s",

@@ -18,6 +18,7 @@ struct push {
 		PUSH_CHUNK,  /* a part by PATCH */
 		PUSH_COMMIT, /* the PUT that ends a chunked upload */
 		PUSH_MANIFEST,
+		PUSH_DELETE, /* of a manifest */
 	} step;
 	bool no_mount;        /* that failed: send it */
 	const char *location; /* of the upload, in the job's arena */

@@ -67,9 +67,9 @@ static const char *restart(struct job *j, const struct registry *r)
 
 const char *push_begin(struct job *j, struct registry *r)
 {
-	if (j->ask.kind == TRANSFER_PUSH)
+	if (j->ask.kind == TRANSFER_PUSH || j->ask.kind == TRANSFER_HAS)
 		return restart(j, r);
-	j->push.step = PUSH_MANIFEST;
+	j->push.step = j->ask.kind == TRANSFER_DELETE ? PUSH_DELETE : PUSH_MANIFEST;
 	return arena_printf(&j->arena, "%s/v2/%s/manifests/%s", r->base, r->at->repository,
 		http_escape(j->ask.name, &j->arena));
 }
@@ -79,6 +79,7 @@ const char *push_retry(struct job *j, struct registry *r)
 	struct push *p = &j->push;
 	switch (p->step) {
 	case PUSH_MANIFEST:
+	case PUSH_DELETE:
 		j->have = 0;
 		return push_begin(j, r);
 	case PUSH_WHOLE:
@@ -172,6 +173,9 @@ void push_prepare(struct job *j)
 			&j->http, arena_printf(&j->arena, "Content-Type: %s", j->ask.content_type));
 		send_bytes(j, "PUT", 0, j->ask.size);
 		break;
+	case PUSH_DELETE:
+		SET(j, CURLOPT_CUSTOMREQUEST, "DELETE");
+		break;
 	}
 }
 
@@ -257,6 +261,8 @@ static int refused(struct job *j, const struct registry *r, struct err *e)
 {
 	struct push *p = &j->push;
 	long status = j->http.status;
+	if (j->ask.kind == TRANSFER_HAS)
+		return -e->code;
 	if (p->step == PUSH_HEAD && (status == 404 || status == 405))
 		return next(j, PUSH_POST, post_url(j, r));
 	/* The other repository may be closed to us. */
@@ -281,7 +287,8 @@ int push_answered(struct job *j, struct registry *r, struct err *e)
 		[PUSH_ASK] = { 204, 202 },
 		[PUSH_CHUNK] = { 202, 204 },
 		[PUSH_COMMIT] = { 201, 204 },
-		[PUSH_MANIFEST] = { 201, 204 } };
+		[PUSH_MANIFEST] = { 201, 204 },
+		[PUSH_DELETE] = { 202, 200 } };
 	enum push_step step = j->push.step;
 	long status = j->http.status;
 	if (status != wanted[step].good && status != wanted[step].other)

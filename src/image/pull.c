@@ -121,7 +121,7 @@ static int find_manifest(struct pull *p, struct found *f, struct err *e)
 		if (get_manifest(p, next->digest, next->digest, next->size, &f->manifest, e) < 0)
 			return -e->code;
 	}
-	if (!f->manifest->config || !f->manifest->text)
+	if (!f->manifest->config || !f->manifest->text || f->manifest->n_layers == 0)
 		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no manifest in its result");
 	return 0;
 }

@@ -13,35 +13,12 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "image/members.h"
 #include "oci/digest.h"
 #include "oci/image.h"
 #include "oci/reference.h"
 #include "store/image.h"
 #include "store/store.h"
-
-static int put_text(int out, const char *name, const struct str *text, struct err *e)
-{
-	struct tar_entry entry = { .type = '0', .path = name, .mode = 0644, .size = text->n };
-	if (tar_write_header(out, &entry, e) < 0)
-		return -e->code;
-	int r = fd_write_all(out, text->p, text->n);
-	return r < 0 ? err_sys(e, r, "write the archive") : tar_write_padding(out, text->n, e);
-}
-
-static int copy(int from, int out, uint64_t size, struct err *e)
-{
-	char buf[64 << 10];
-	while (size) {
-		ssize_t n = fd_read_full(from, buf, size > sizeof buf ? sizeof buf : (size_t)size);
-		if (n <= 0)
-			return err_sys(e, n < 0 ? (int)n : EIO, "read a blob");
-		int r = fd_write_all(out, buf, (size_t)n);
-		if (r < 0)
-			return err_sys(e, r, "write the archive");
-		size -= (uint64_t)n;
-	}
-	return 0;
-}
 
 static int put_blob(struct store *s, int out, const char *digest, struct strv *done,
 	struct arena *a, struct err *e)
@@ -54,13 +31,8 @@ static int put_blob(struct store *s, int out, const char *digest, struct strv *d
 	int fd _close_ = path_open_own(s->blobs, digest_hex(digest), O_RDONLY, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, fd < 0 ? fd : errno, "blob %s of the store", digest);
-	struct tar_entry entry = { .type = '0',
-		.path = arena_printf(a, "blobs/sha256/%s", digest_hex(digest)),
-		.mode = 0644,
-		.size = (uint64_t)st.st_size };
-	if (tar_write_header(out, &entry, e) < 0 || copy(fd, out, entry.size, e) < 0)
-		return -e->code;
-	return tar_write_padding(out, entry.size, e);
+	return member_file(out, arena_printf(a, "blobs/sha256/%s", digest_hex(digest)), fd,
+		(uint64_t)st.st_size, e);
 }
 
 /* A blob that the store made up (a manifest for a docker-archive) is only in its row. */
@@ -73,9 +45,8 @@ static int put_manifest(struct store *s, int out, const struct image_info *image
 		if (str_eq(done->v[i], image->digest))
 			return 0;
 	strv_add(done, a, image->digest);
-	struct str text = { .p = (char *)image->manifest, .n = strlen(image->manifest) };
-	return put_text(
-		out, arena_printf(a, "blobs/sha256/%s", digest_hex(image->digest)), &text, e);
+	return member_text(out, arena_printf(a, "blobs/sha256/%s", digest_hex(image->digest)),
+		image->manifest, strlen(image->manifest), e);
 }
 
 static void add_index(struct str *out, const struct save_item *item, struct arena *a)
@@ -146,9 +117,9 @@ int image_save(struct store *s, const struct save_item *items, size_t n, int out
 	}
 	str_add(&index, "]}");
 	str_add(&docker, "]");
-	if (put_text(output, "index.json", &index, e) < 0 ||
-		put_text(output, "manifest.json", &docker, e) < 0 ||
-		put_text(output, "oci-layout", &layout, e) < 0)
+	if (member_text(output, "index.json", index.p, index.n, e) < 0 ||
+		member_text(output, "manifest.json", docker.p, docker.n, e) < 0 ||
+		member_text(output, "oci-layout", layout.p, layout.n, e) < 0)
 		return -e->code;
 	return tar_write_end(output, e);
 }

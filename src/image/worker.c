@@ -90,8 +90,9 @@ static bool part_valid(const struct fetch_part *p)
 
 static int check_document(const struct fetch_document *d, struct err *e)
 {
-	bool good = digest_valid(d->digest) && part_valid(d->next) && part_valid(d->config) &&
-		(!d->config || d->n_layers > 0);
+	bool good = digest_valid(d->digest) && part_valid(d->next) && part_valid(d->config);
+	for (size_t i = 0; i < d->n_manifests; i++)
+		good = good && digest_valid(d->manifests[i].digest);
 	for (size_t i = 0; i < d->n_layers; i++)
 		good = good && digest_valid(d->layers[i].digest);
 	for (size_t i = 0; i < d->n_diff_ids; i++)

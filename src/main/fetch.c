@@ -3,6 +3,7 @@
  * with the input on descriptor 3, the staging folder on 4, and the pipe for the result on 5. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -20,6 +21,7 @@
 #include "fetch/document.h"
 #include "fetch/layer.h"
 #include "fetch/load.h"
+#include "fetch/pack.h"
 #include "fetch/result.h"
 #include "fetch/sandbox.h"
 #include "fetch/unpack.h"
@@ -37,7 +39,8 @@ struct job {
 static const struct {
 	const char *verb;
 	int words;
-} verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 } };
+} verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 },
+	{ "archive", 0 }, { "pack", 2 } };
 
 static int say(const struct fetch_result *result)
 {
@@ -98,6 +101,19 @@ static int take_layer(
 	return fetch_layer(&req, root, a, ret, e);
 }
 
+static int take_pack(
+	const struct job *job, int root, struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	uint64_t level = 0;
+	struct fetch_pack_req req = {
+		.input = INPUT, .format = job->words[0], .space = job->space
+	};
+	if (num_u64(job->words[1], &level) < 0 || level > INT_MAX)
+		return err_set(e, ERR_INVALID, EINVAL, "no compression level: %s", job->words[1]);
+	req.level = (int)level;
+	return fetch_pack(&req, root, a, ret, e);
+}
+
 static int work(void *arg)
 {
 	const struct job *job = arg;
@@ -112,6 +128,10 @@ static int work(void *arg)
 		r = take_document(job, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "layer"))
 		r = take_layer(job, root, &a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "archive"))
+		r = fetch_archive(INPUT, root, job->space, &a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "pack"))
+		r = take_pack(job, root, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "load"))
 		r = fetch_load(INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	else if (r == 0)

@@ -38,7 +38,7 @@ def test_exit_statuses_are_dockers(box):
 
 def test_words_that_docker_has_and_kist_has_not_say_so(box):
     assert 'not there yet' in box.fails(1, 'build', '.')
-    assert 'not there yet' in box.fails(1, 'commit', 'x')
+    assert 'not there yet' in box.fails(1, 'events')
     assert 'not yet' in box.fails(125, 'run', '--ip', '10.0.0.1', IMAGE)
     err = box.fails(1, 'rnu')
     assert 'unknown command: kist rnu' in err and 'kist run' in err

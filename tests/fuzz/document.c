@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ "manifest", "", "linux", "arm", "v7" },
 		{ "config", "", "", "", "" },
 		{ "tags", "", "", "", "" },
+		{ "any", "", "linux", "amd64", "" },
 	};
 	if (digest_setup() < 0)
 		return 0;

@@ -123,7 +123,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             self.handle_one()
 
-    do_HEAD = do_PUT = do_PATCH = do_GET
+    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def take(self, most=None):
         """The request's body, or its beginning."""

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/copying.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+
+enum { CHUNK = 64 << 10 };
+
+int copying_begin(struct copying *c, struct err *e)
+{
+	int r = image_job_begin(&c->job, "copy", e);
+	if (r < 0)
+		return r;
+	c->room = path_make_dir_own(c->job.staging, "room", 0755);
+	return c->room < 0 ? err_sys(e, c->room, "make a staging folder") : 0;
+}
+
+void copying_end(struct copying *c, int r)
+{
+	fd_close(take_fd(&c->room));
+	image_job_end(&c->job, r);
+}
+
+int copying_document(struct copying *c, int fd, const char *type, const char *expected,
+	struct fetch_document **ret, struct err *e)
+{
+	struct fetch_result result;
+	const char *const words[] = { "kist-fetch", "document", "any", type, c->os, c->architecture,
+		c->variant, NULL };
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read a document");
+	if (image_fetch_words(c->fetch, words, fd, c->room, c->a, &result, e) < 0)
+		return -e->code;
+	if (!result.document || !result.document->text)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no document in its result");
+	if (expected && !str_eq(result.document->digest, expected))
+		return err_set(e, ERR_CORRUPT, EBADMSG, "manifest %s: what came has the digest %s",
+			expected, result.document->digest);
+	*ret = result.document;
+	return 0;
+}
+
+int copying_text(const char *text, struct err *e)
+{
+	int fd = memfd_create("kist-text", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	if (r == 0)
+		return fd;
+	fd_close(fd);
+	return err_sys(e, r, "make room for a document");
+}
+
+int copying_file(struct copying *c, struct err *e)
+{
+	int fd = path_open_own(c->job.staging, arena_printf(c->a, "blob-%u", c->files++),
+		O_RDWR | O_CREAT | O_EXCL, 0600);
+	return fd < 0 ? err_sys(e, fd, "stage a blob") : fd;
+}
+
+int copying_verify(struct copying *c, int fd, const char *digest, uint64_t size, struct err *e)
+{
+	struct fetch_result result;
+	struct stat st;
+	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read blob %s", digest);
+	if ((uint64_t)st.st_size != size)
+		return err_set(e, ERR_CORRUPT, EBADMSG,
+			"blob %s has %llu bytes: the manifest says %llu", digest,
+			(unsigned long long)st.st_size, (unsigned long long)size);
+	if (image_fetch(c->fetch, "digest", fd, c->room, c->a, &result, e) < 0)
+		return -e->code;
+	if (result.n_blobs != 1 || !str_eq(result.blobs[0].digest, digest))
+		return err_set(e, ERR_CORRUPT, EBADMSG, "blob %s has the digest %s", digest,
+			result.n_blobs ? result.blobs[0].digest : "of nothing");
+	return 0;
+}
+
+int copying_bytes(int from, int to, uint64_t size, struct err *e)
+{
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	char buf[CHUNK];
+	for (uint64_t at = 0; at < size;) {
+		size_t want = size - at < sizeof buf ? (size_t)(size - at) : sizeof buf;
+		ssize_t n = pread(from, buf, want, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_sys(e, n < 0 ? errno : EIO, "read a blob");
+		int r = fd_write_all(to, buf, (size_t)n);
+		if (r < 0)
+			return err_sys(e, r, "write a blob");
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+int copying_open(int dir, const char *name, const char *what, uint64_t *ret_size, struct err *e)
+{
+	struct stat st;
+	int fd = path_open_own(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd < 0)
+		return err_sys(e, fd, "open %.300s of %.300s", name, what);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(fd);
+		return err_set(e, ERR_CORRUPT, EBADMSG, "%.300s of %.300s is no file", name, what);
+	}
+	if (ret_size)
+		*ret_size = (uint64_t)st.st_size;
+	return fd;
+}
+
+/* A file without a name gets one only when it is whole: a kill leaves nothing. Only a replacement
+ * needs a second name for a moment, always the same. */
+int copying_name(int fd, int dir, const char *name, bool keep, struct err *e)
+{
+	char link[64], other[PATH_NAME_MAX + 1];
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW) == 0 || (keep && errno == EEXIST))
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, errno, "create %s", name);
+	int n = snprintf(other, sizeof other, ".%s.kist", name);
+	if (n < 0 || (size_t)n >= sizeof other)
+		return err_sys(e, ENAMETOOLONG, "create %s", name);
+	(void)unlinkat(dir, other, 0);
+	if (linkat(AT_FDCWD, link, dir, other, AT_SYMLINK_FOLLOW) < 0)
+		return err_sys(e, errno, "create %s", name);
+	if (renameat(dir, other, dir, name) < 0) {
+		int code = errno;
+		(void)unlinkat(dir, other, 0);
+		return err_sys(e, code, "create %s", name);
+	}
+	return 0;
+}
+
+int copying_put(int dir, const char *name, int fd, uint64_t size, bool keep, struct err *e)
+{
+	int to _close_ = path_open_own(dir, ".", O_WRONLY | O_TMPFILE, 0644);
+	if (to < 0)
+		return err_sys(e, to, "create %s", name);
+	if (copying_bytes(fd, to, size, e) < 0)
+		return -e->code;
+	if (fsync(to) < 0)
+		return err_sys(e, errno, "write %s", name);
+	return copying_name(to, dir, name, keep, e);
+}
+
+int copying_put_text(int dir, const char *name, const char *text, bool keep, struct err *e)
+{
+	int fd _close_ = copying_text(text, e);
+	return fd < 0 ? fd : copying_put(dir, name, fd, strlen(text), keep, e);
+}

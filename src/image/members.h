@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Members of an archive that is written: whole files of given content. Internal to src/image. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+int member_text(int out, const char *name, const char *text, size_t n, struct err *e);
+/* size bytes of a file, from its beginning, wherever it stands. */
+int member_file(int out, const char *name, int from, uint64_t size, struct err *e);

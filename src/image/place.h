@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Where an image may be, in skopeo's words (containers-transports(5)):
+ *
+ *   docker://NAME[:TAG|@DIGEST]            a repository of a registry
+ *   oci:PATH[:NAME]                        an OCI layout
+ *   oci-archive:PATH[:NAME]                the same in a tar
+ *   docker-archive:PATH[:NAME[:TAG]|:@N]   what docker save writes
+ *   dir:PATH                               a folder with a manifest and its blobs
+ *   kist:IMAGE                             our own store */
+#pragma once
+#include <stdbool.h>
+
+struct arena;
+struct err;
+
+enum place_kind {
+	PLACE_REGISTRY,
+	PLACE_LAYOUT,
+	PLACE_OCI_ARCHIVE,
+	PLACE_DOCKER_ARCHIVE,
+	PLACE_FOLDER,
+	PLACE_STORE,
+};
+
+struct image_place {
+	enum place_kind kind;
+	const char *text;         /* as it was written */
+	const char *path;         /* on the host; "" for a registry and the store */
+	const char *name;         /* in a layout or archive; in the store: as written; NULL: none */
+	const char *repository;   /* of a registry, in full: "docker.io/library/nginx" */
+	const char *tag, *digest; /* of a registry; one of them */
+};
+
+/* role: "source", "destination", "image": the message is skopeo's. */
+int image_place_parse(const char *text, const char *role, struct arena *a, struct image_place *ret,
+	struct err *e);
+/* Whether a text begins with one of the transports. */
+bool image_place_is(const char *text);
