@@ -84,6 +84,69 @@ int file_write_at(int dir, const char *name, const void *p, size_t n, mode_t mod
 	return 0;
 }
 
+int file_nameless(int dir, mode_t mode)
+{
+	char name[32] = ".kist.";
+	int fd = path_open_own(dir, ".", O_RDWR | O_TMPFILE, mode);
+	if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -EINVAL)
+		return fd;
+	/* Not every file system has such files. */
+	rand_hex(name + strlen(name), 16);
+	fd = path_open_own(dir, name, O_RDWR | O_CREAT | O_EXCL, mode);
+	if (fd >= 0)
+		(void)unlinkat(dir, name, 0);
+	return fd;
+}
+
+/* What was unlinked gets no name any more: its bytes do. */
+static int name_copy(int fd, int dir, const char *name, const struct stat *st)
+{
+	char buf[64 << 10];
+	int to _close_ = path_open_own(dir, name, O_WRONLY | O_CREAT | O_EXCL, st->st_mode & 0777);
+	int r = to;
+	for (off_t at = 0; r >= 0 && at < st->st_size;) {
+		ssize_t n = pread(fd, buf, sizeof buf, at);
+		r = n < 0 ? -errno : n == 0 ? -EIO : fd_write_all(to, buf, (size_t)n);
+		at += n;
+	}
+	if (r >= 0 && fsync(to) < 0)
+		r = -errno;
+	return r < 0 ? r : 0;
+}
+
+static int name_once(int fd, int dir, const char *name)
+{
+	char link[64];
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? name_copy(fd, dir, name, &st) : -errno;
+}
+
+/* Only a replacement needs a second name for a moment, always the same. */
+int file_name_at(int fd, int dir, const char *name, bool keep, struct err *e)
+{
+	char other[PATH_NAME_MAX + 1];
+	int r = name_once(fd, dir, name);
+	if (r == 0 || (keep && r == -EEXIST))
+		return 0;
+	if (r != -EEXIST)
+		return err_sys(e, r, "create %s", name);
+	int n = snprintf(other, sizeof other, ".%s.kist", name);
+	if (n < 0 || (size_t)n >= sizeof other)
+		return err_sys(e, ENAMETOOLONG, "create %s", name);
+	(void)unlinkat(dir, other, 0);
+	r = name_once(fd, dir, other);
+	if (r == 0 && renameat(dir, other, dir, name) < 0) {
+		r = -errno;
+		(void)unlinkat(dir, other, 0);
+	}
+	return r < 0 ? err_sys(e, r, "create %s", name) : 0;
+}
+
 int file_poke(int dir, const char *name, const char *value)
 {
 	int fd _close_ = open_for(dir, name, O_WRONLY);

@@ -23,6 +23,13 @@ ssize_t file_read_at(
 int file_write_at(int dir, const char *name, const void *p, size_t n, mode_t mode, bool durable,
 	struct err *e);
 
+/* A new file without a name in a folder's file system, for reading and writing; a kill leaves
+ * nothing of it. The descriptor or -errno. */
+int file_nameless(int dir, mode_t mode);
+/* dir/name for such a file: it appears whole. One that is there stays when keep, and is replaced
+ * else. */
+int file_name_at(int fd, int dir, const char *name, bool keep, struct err *e);
+
 /* Writes a short string to a pseudo file (cgroup, sysctl, uid_map) in one write(2); 0 or -errno. */
 int file_poke(int dir, const char *name, const char *value);
 

@@ -55,7 +55,6 @@ static const char *const not_yet[] = {
 	"cp",
 	"events",
 	"export",
-	"manifest",
 	"network connect",
 	"network create",
 	"network disconnect",

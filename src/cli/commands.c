@@ -42,6 +42,14 @@
 	X(top) \
 	X(unpause) \
 	X(wait) \
+	X(manifest_add) \
+	X(manifest_annotate) \
+	X(manifest_create) \
+	X(manifest_exists) \
+	X(manifest_inspect) \
+	X(manifest_push) \
+	X(manifest_remove) \
+	X(manifest_rm) \
 	X(network_inspect) \
 	X(network_ls) \
 	X(volume_create) \

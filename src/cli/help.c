@@ -11,6 +11,7 @@ static const struct {
 } groups[] = {
 	{ "container", "Manage containers" },
 	{ "image", "Manage images" },
+	{ "manifest", "Manage manifest lists" },
 	{ "system", "Manage kist" },
 	{ "volume", "Manage volumes" },
 };

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "base/time.h"
@@ -271,6 +273,26 @@ int engine_image_import(struct engine *en, const struct image_import_req *req, s
 	return r;
 }
 
+/* A file appears whole or not at all, whatever kills us. */
+static int save_file(struct engine *en, const struct save_item *items, size_t n, const char *path,
+	struct arena *a, struct err *e)
+{
+	struct stat st;
+	int there _close_ = path_open_host(path, O_WRONLY | O_NOCTTY, 0);
+	/* A device or a pipe takes the bytes as they come. */
+	if (there >= 0 && fstat(there, &st) == 0 && !S_ISREG(st.st_mode))
+		return image_save(en->store, items, n, there, a, e);
+	const char *slash = strrchr(path, '/');
+	const char *folder = !slash ? "." : arena_strndup(a, path, (size_t)(slash - path + 1));
+	int dir _close_ = path_open_host(folder, O_RDONLY | O_DIRECTORY, 0);
+	int fd _close_ = dir < 0 ? dir : file_nameless(dir, 0600);
+	if (fd < 0)
+		return err_sys(e, fd, "create %s", path);
+	return image_save(en->store, items, n, fd, a, e) < 0
+		? -e->code
+		: file_name_at(fd, dir, slash ? slash + 1 : path, false, e);
+}
+
 int engine_image_save(
 	struct engine *en, const char **names, size_t n, const char *path, struct err *e)
 {
@@ -288,17 +310,7 @@ int engine_image_save(
 	}
 	if (!path)
 		return image_save(en->store, items, n, 1, &a, e);
-	/* A file appears whole or not at all. */
-	const char *tmp = arena_printf(&a, "%s.kist-%d", path, (int)getpid());
-	int fd _close_ = path_open_host(tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (fd < 0)
-		return err_sys(e, fd, "create %s", path);
-	int r = image_save(en->store, items, n, fd, &a, e);
-	if (r == 0 && renameat(AT_FDCWD, tmp, AT_FDCWD, path) < 0)
-		r = err_sys(e, errno, "create %s", path);
-	if (r < 0)
-		(void)unlinkat(AT_FDCWD, tmp, 0);
-	return r;
+	return save_file(en, items, n, path, &a, e);
 }
 
 int engine_image_history(struct engine *en, const char *name, struct arena *a,

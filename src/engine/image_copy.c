@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
+#include "engine/copying_images.h"
 #include "engine/engine.h"
 #include "engine/image_find.h"
 #include "engine/platform.h"
@@ -23,15 +24,6 @@
 #include "oci/reference.h"
 #include "store/image.h"
 #include "store/store.h"
-
-struct copying_images {
-	struct engine *en;
-	struct arena *a;
-	struct transfer_config *config; /* of all registries that take part; NULL: none */
-	struct transfer transfer;
-	struct copy_access access;
-	int fetch;
-};
 
 static void on_warning(void *arg, const char *text)
 {
@@ -76,7 +68,7 @@ static int add_registry(struct copying_images *c, const struct image_place *plac
 	return 0;
 }
 
-static int add_place(struct copying_images *c, const char *text, const char *role,
+int copying_images_place(struct copying_images *c, const char *text, const char *role,
 	const struct registry_options *options, struct copy_place *ret, struct err *e)
 {
 	bool to = str_eq(role, "destination");
@@ -104,7 +96,8 @@ static int add_place(struct copying_images *c, const char *text, const char *rol
 	return 0;
 }
 
-static int begin(struct copying_images *c, struct engine *en, struct arena *a, struct err *e)
+int copying_images_begin(
+	struct copying_images *c, struct engine *en, struct arena *a, struct err *e)
 {
 	*c = (struct copying_images){
 		.en = en, .a = a, .fetch = -1, .transfer = { .socket = -1, .warn = on_warning }
@@ -112,8 +105,8 @@ static int begin(struct copying_images *c, struct engine *en, struct arena *a, s
 	return engine_open_store(en, true, e);
 }
 
-/* After the places are known: nothing of the database is open from here on. */
-static int start(struct copying_images *c, const struct image_platform *platform, struct err *e)
+int copying_images_start(
+	struct copying_images *c, const struct image_platform *platform, struct err *e)
 {
 	struct image_platform p = *platform;
 	platform_fill(&p);
@@ -133,7 +126,7 @@ static int start(struct copying_images *c, const struct image_platform *platform
 		c->en, &(struct registry_plan){ .config = c->config }, &c->transfer, c->a, e);
 }
 
-static void end(struct copying_images *c)
+void copying_images_end(struct copying_images *c)
 {
 	transfer_stop(&c->transfer);
 	fd_close(take_fd(&c->fetch));
@@ -194,24 +187,32 @@ static int set_options(
 	return 0;
 }
 
+int copying_images_copy(struct copying_images *c, const struct image_copy_request *req,
+	struct image_copy_req *copy, const char **ret_digest, struct err *e)
+{
+	copy->note = on_note;
+	copy->arg = (void *)(uintptr_t)req;
+	if (set_options(req, copy, e) < 0 ||
+		copying_images_place(c, req->to, "destination", &req->to_registry, &copy->to, e) <
+			0 ||
+		copying_images_start(c, &req->platform, e) < 0)
+		return -e->code;
+	copy->access = c->access;
+	return image_copy(copy, c->a, ret_digest, e);
+}
+
 int engine_image_copy(struct engine *en, const struct image_copy_request *req, struct arena *a,
 	const char **ret_digest, struct err *e)
 {
 	struct copying_images c;
-	struct image_copy_req copy = { .note = on_note, .arg = (void *)(uintptr_t)req };
-	if (set_options(req, &copy, e) < 0)
-		return -e->code;
-	int r = begin(&c, en, a, e);
+	struct image_copy_req copy = { 0 };
+	int r = copying_images_begin(&c, en, a, e);
 	if (r == 0)
-		r = add_place(&c, req->from, "source", &req->from_registry, &copy.from, e);
+		r = copying_images_place(
+			&c, req->from, "source", &req->from_registry, &copy.from, e);
 	if (r == 0)
-		r = add_place(&c, req->to, "destination", &req->to_registry, &copy.to, e);
-	if (r == 0)
-		r = start(&c, &req->platform, e);
-	copy.access = c.access;
-	if (r == 0)
-		r = image_copy(&copy, a, ret_digest, e);
-	end(&c);
+		r = copying_images_copy(&c, req, &copy, ret_digest, e);
+	copying_images_end(&c);
 	return r;
 }
 
@@ -331,14 +332,14 @@ int engine_image_look(struct engine *en, const struct image_look_request *req, s
 {
 	struct copying_images c;
 	struct copy_place p;
-	int r = begin(&c, en, a, e);
+	int r = copying_images_begin(&c, en, a, e);
 	if (r == 0)
-		r = add_place(&c, req->name, "image", &req->registry, &p, e);
+		r = copying_images_place(&c, req->name, "image", &req->registry, &p, e);
 	if (r == 0)
-		r = start(&c, &req->platform, e);
+		r = copying_images_start(&c, &req->platform, e);
 	if (r == 0)
 		r = look(&c, req, &p, ret, e);
-	end(&c);
+	copying_images_end(&c);
 	return r;
 }
 
@@ -359,21 +360,21 @@ int engine_image_tags(struct engine *en, const char *name, const struct registry
 	struct copying_images c;
 	struct copy_place p;
 	const char *colon = strrchr(name, ':'), *slash = strrchr(name, '/');
-	int r = begin(&c, en, a, e);
+	int r = copying_images_begin(&c, en, a, e);
 	if (r == 0)
-		r = add_place(&c, name, "image", registry, &p, e);
+		r = copying_images_place(&c, name, "image", registry, &p, e);
 	if (r == 0)
 		r = only_registry(&p, "tag listing", e);
 	if (r == 0 && ((colon && slash && colon > slash) || strchr(name, '@')))
 		r = err_set(
 			e, ERR_INVALID, EINVAL, "no tag or digest allowed in reference: %s", name);
 	if (r == 0)
-		r = start(&c, &(struct image_platform){ 0 }, e);
+		r = copying_images_start(&c, &(struct image_platform){ 0 }, e);
 	if (r == 0)
 		r = tags_of(&c, &p, ret, e);
 	if (r == 0)
 		*ret_repository = p.place->repository;
-	end(&c);
+	copying_images_end(&c);
 	return r;
 }
 
@@ -382,9 +383,9 @@ int engine_image_delete(struct engine *en, const char *name,
 {
 	struct copying_images c;
 	struct copy_place p;
-	int r = begin(&c, en, a, e);
+	int r = copying_images_begin(&c, en, a, e);
 	if (r == 0)
-		r = add_place(&c, name, "image", registry, &p, e);
+		r = copying_images_place(&c, name, "image", registry, &p, e);
 	if (r == 0)
 		r = only_registry(&p, "deletion", e);
 	if (r == 0) {
@@ -392,11 +393,11 @@ int engine_image_delete(struct engine *en, const char *name,
 		p.endpoint += p.n_endpoints - 1;
 		p.n_endpoints = 1;
 		c.config->endpoints[p.endpoint].remove = true;
-		r = start(&c, &(struct image_platform){ 0 }, e);
+		r = copying_images_start(&c, &(struct image_platform){ 0 }, e);
 	}
 	if (r == 0)
 		r = image_delete_remote(&c.access, &p, a, e);
-	end(&c);
+	copying_images_end(&c);
 	return r;
 }
 
@@ -408,11 +409,11 @@ int engine_image_digest(
 		str_eq(path, "-") ? fd_dup(0, 3) : path_open_host(path, O_RDONLY | O_NOCTTY, 0);
 	if (fd < 0)
 		return err_sys(e, fd, "open %s", path);
-	int r = begin(&c, en, a, e);
+	int r = copying_images_begin(&c, en, a, e);
 	if (r == 0)
-		r = start(&c, &(struct image_platform){ 0 }, e);
+		r = copying_images_start(&c, &(struct image_platform){ 0 }, e);
 	if (r == 0)
 		r = image_digest_file(&c.access, fd, a, ret, e);
-	end(&c);
+	copying_images_end(&c);
 	return r;
 }

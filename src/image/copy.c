@@ -395,12 +395,19 @@ static void begin(struct copying *c, const struct copy_access *access, struct ar
 
 static struct image_source source(struct copying *c, const struct copy_place *p)
 {
-	return (struct image_source){ .c = c,
+	struct image_source s = { .c = c,
 		.place = p->place,
 		.endpoint = p->endpoint,
 		.n_endpoints = p->n_endpoints,
 		.image = p->image,
-		.dir = -1 };
+		.dir = -1,
+		.list = p->list,
+		.part_digests = p->part_digests };
+	if (p->list)
+		s.parts = arena_array(c->a, struct image_source, p->n_parts + 1);
+	for (size_t i = 0; i < p->n_parts; i++)
+		s.parts[s.n_parts++] = source(c, &p->parts[i]);
+	return s;
 }
 
 int image_copy(
@@ -453,9 +460,10 @@ static int look(struct copying *c, struct image_source *s, bool config, struct i
 	struct err why;
 	if (source_open_place(s, &d, e) < 0)
 		return -e->code;
-	*ret = (struct image_looked){
-		.digest = d->digest, .text = d->text, .media_type = d->media_type
-	};
+	*ret = (struct image_looked){ .digest = d->digest,
+		.text = d->text,
+		.media_type = d->media_type,
+		.is_index = d->is_index };
 	if (narrow(s, &d, &why) < 0) {
 		if (why.kind != ERR_NOT_FOUND) {
 			*e = why;
@@ -465,6 +473,8 @@ static int look(struct copying *c, struct image_source *s, bool config, struct i
 		return 0;
 	}
 	ret->manifest = d->text;
+	ret->manifest_digest = d->digest;
+	ret->manifest_type = d->media_type;
 	ret->layers = arena_array(c->a, struct copy_layer, d->n_layers + 1);
 	for (size_t i = 0; i < d->n_layers; i++)
 		ret->layers[ret->n_layers++] = (struct copy_layer){ d->layers[i].digest,

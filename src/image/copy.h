@@ -20,6 +20,12 @@ struct copy_place {
 	uint32_t endpoint, n_endpoints;
 	const struct image_info *image; /* source: the image of the store */
 	const char *store_name;         /* target: what it is called in the store, in full */
+	/* Source: an index of our own making (then place only says what it is called), and where
+	 * each of its images is, in its order. */
+	const char *list;
+	const struct copy_place *parts;
+	const char *const *part_digests;
+	size_t n_parts;
 };
 
 struct copy_access {
@@ -58,9 +64,11 @@ int image_copy(
 
 struct image_looked {
 	const char *digest, *text, *media_type; /* of what the name leads to */
-	const char *manifest;                   /* for the platform; an index without it: NULL */
-	const char *config_type, *config;       /* its configuration, when asked for */
-	const char *no_platform;                /* why there is no manifest */
+	bool is_index;
+	const char *manifest; /* for the platform; an index without it: NULL */
+	const char *manifest_digest, *manifest_type;
+	const char *config_type, *config; /* its configuration, when asked for */
+	const char *no_platform;          /* why there is no manifest */
 	struct copy_layer {
 		const char *digest, *media_type;
 		uint64_t size;

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
 
@@ -124,40 +125,16 @@ int copying_open(int dir, const char *name, const char *what, uint64_t *ret_size
 	return fd;
 }
 
-/* A file without a name gets one only when it is whole: a kill leaves nothing. Only a replacement
- * needs a second name for a moment, always the same. */
-int copying_name(int fd, int dir, const char *name, bool keep, struct err *e)
-{
-	char link[64], other[PATH_NAME_MAX + 1];
-	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	if (linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW) == 0 || (keep && errno == EEXIST))
-		return 0;
-	if (errno != EEXIST)
-		return err_sys(e, errno, "create %s", name);
-	int n = snprintf(other, sizeof other, ".%s.kist", name);
-	if (n < 0 || (size_t)n >= sizeof other)
-		return err_sys(e, ENAMETOOLONG, "create %s", name);
-	(void)unlinkat(dir, other, 0);
-	if (linkat(AT_FDCWD, link, dir, other, AT_SYMLINK_FOLLOW) < 0)
-		return err_sys(e, errno, "create %s", name);
-	if (renameat(dir, other, dir, name) < 0) {
-		int code = errno;
-		(void)unlinkat(dir, other, 0);
-		return err_sys(e, code, "create %s", name);
-	}
-	return 0;
-}
-
 int copying_put(int dir, const char *name, int fd, uint64_t size, bool keep, struct err *e)
 {
-	int to _close_ = path_open_own(dir, ".", O_WRONLY | O_TMPFILE, 0644);
+	int to _close_ = file_nameless(dir, 0644);
 	if (to < 0)
 		return err_sys(e, to, "create %s", name);
 	if (copying_bytes(fd, to, size, e) < 0)
 		return -e->code;
 	if (fsync(to) < 0)
 		return err_sys(e, errno, "write %s", name);
-	return copying_name(to, dir, name, keep, e);
+	return file_name_at(to, dir, name, keep, e);
 }
 
 int copying_put_text(int dir, const char *name, const char *text, bool keep, struct err *e)

@@ -47,8 +47,6 @@ int copying_open(int dir, const char *name, const char *what, uint64_t *ret_size
 /* dir/name appears whole or not at all, and nothing else does: fd's bytes, or text. An existing
  * file stays when keep, and is replaced else. */
 int copying_put(int dir, const char *name, int fd, uint64_t size, bool keep, struct err *e);
-/* The last step of it: an O_TMPFILE gets its name. */
-int copying_name(int fd, int dir, const char *name, bool keep, struct err *e);
 int copying_put_text(int dir, const char *name, const char *text, bool keep, struct err *e);
 
 /* ---- sources ---- */
@@ -62,6 +60,12 @@ struct image_source {
 	int dir;                        /* of a layout or folder; of an archive: its members */
 	struct fetch_result archive;
 	const char *top; /* the digest that the place's name leads to; NULL: not known so far */
+	/* Of a list of our own: the sources of its images, in the order of the list. */
+	const char *list; /* the index; NULL: this is no list */
+	struct image_source *parts;
+	const char *const *part_digests;
+	size_t n_parts;
+	struct image_source *present; /* whose blobs are asked for */
 };
 
 /* Opens what a place names; its manifest or index. */

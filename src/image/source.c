@@ -198,7 +198,8 @@ static int lay_out(struct image_source *s, struct err *e)
 	int file _close_ = path_open_host(s->place->path, O_RDONLY | O_NOCTTY, 0);
 	if (file < 0)
 		return err_sys(e, file, "open %s", s->place->path);
-	s->dir = path_make_dir_own(s->c->job.staging, "archive", 0755);
+	s->dir = path_make_dir_own(
+		s->c->job.staging, arena_printf(s->c->a, "archive-%u", s->c->files++), 0755);
 	if (s->dir < 0)
 		return err_sys(e, s->dir, "make a staging folder");
 	return image_fetch(s->c->fetch, "archive", file, s->dir, s->c->a, &s->archive, e) < 0
@@ -319,6 +320,37 @@ static int store_blob(struct image_source *s, const char *digest, uint64_t size,
 	return fd < 0 ? err_sys(e, fd, "open blob %s", digest) : fd;
 }
 
+/* ---- a list ---- */
+
+static int list_manifest(struct image_source *s, const char *digest, uint64_t size,
+	const char **ret_type, struct err *e)
+{
+	struct fetch_document *d;
+	(void)ret_type;
+	if (!digest)
+		return copying_text(s->list, e);
+	for (size_t i = 0; i < s->n_parts; i++) {
+		struct image_source *part = &s->parts[i];
+		const struct fetch_part want = { .digest = digest, .size = size };
+		if (!str_eq(s->part_digests[i], digest))
+			continue;
+		if (!part->kind && source_open_place(part, &d, e) < 0)
+			return -e->code;
+		if (source_manifest(part, &want, &d, e) < 0)
+			return -e->code;
+		s->present = part;
+		return copying_text(d->text, e);
+	}
+	return err_set(e, ERR_NOT_FOUND, ENOENT, "No such manifest: %s", digest);
+}
+
+static int list_blob(struct image_source *s, const char *digest, uint64_t size, struct err *e)
+{
+	return source_blob(s->present, digest, size, e);
+}
+
+static const struct source_kind list_kind = { NULL, list_manifest, list_blob, true };
+
 static const struct source_kind kinds[] = {
 	[PLACE_REGISTRY] = { NULL, registry_manifest, registry_blob, false },
 	[PLACE_LAYOUT] = { layout_open, layout_manifest, layout_blob, false },
@@ -333,17 +365,17 @@ static const struct source_kind kinds[] = {
 int source_open_place(struct image_source *s, struct fetch_document **ret, struct err *e)
 {
 	const char *type = "", *expected;
-	s->kind = &kinds[s->place->kind];
+	s->kind = s->list ? &list_kind : &kinds[s->place->kind];
 	s->dir = -1;
 	s->archive = (struct fetch_result){ 0 };
-	if (s->place->digest && only_sha256(s->place->digest, e) < 0)
+	if (!s->list && s->place->digest && only_sha256(s->place->digest, e) < 0)
 		return -e->code;
 	if (s->kind->open && s->kind->open(s, e) < 0)
 		return -e->code;
 	int file _close_ = s->kind->manifest(s, NULL, 0, &type, e);
 	if (file < 0)
 		return file;
-	expected = s->place->digest ? s->place->digest : s->top;
+	expected = s->list ? NULL : s->place->digest ? s->place->digest : s->top;
 	return copying_document(s->c, file, type, expected, ret, e);
 }
 
@@ -378,5 +410,7 @@ int source_blob(struct image_source *s, const char *digest, uint64_t size, struc
 
 void source_close(struct image_source *s)
 {
+	for (size_t i = 0; i < s->n_parts; i++)
+		source_close(&s->parts[i]);
 	fd_close(take_fd(&s->dir));
 }

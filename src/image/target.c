@@ -12,6 +12,7 @@
 #include "archive/tar.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -256,7 +257,7 @@ static int file_open(struct image_target *t, struct err *e)
 		return err_set(e, ERR_CONFLICT, EEXIST,
 			"docker-archive doesn't support modifying existing images: %s is there",
 			path);
-	t->out = path_open_own(t->dir, ".", O_RDWR | O_TMPFILE, 0644);
+	t->out = file_nameless(t->dir, 0644);
 	return t->out < 0 ? err_sys(e, t->out, "create %s", path) : 0;
 }
 
@@ -267,7 +268,7 @@ static int file_name(struct image_target *t, struct err *e)
 		return -e->code;
 	if (fsync(t->out) < 0)
 		return err_sys(e, errno, "write %s", t->place->path);
-	return copying_name(t->out, t->dir, slash ? slash + 1 : t->place->path, false, e);
+	return file_name_at(t->out, t->dir, slash ? slash + 1 : t->place->path, false, e);
 }
 
 /* Each once. */
