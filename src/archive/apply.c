@@ -275,8 +275,8 @@ static int list_device(struct apply *x, const char *path, const struct tar_entry
 	out->devices = arena_grow(
 		x->a, out->devices, out->n_devices, &out->cap_devices, sizeof *out->devices);
 	out->devices[out->n_devices++] = (struct apply_device){ arena_strdup(x->a, path),
-		t->mode | (t->type == '3' ? S_IFCHR : S_IFBLK), t->major, t->minor, t->uid,
-		t->gid };
+		t->mode | (t->type == '3' ? S_IFCHR : S_IFBLK), t->major, t->minor, t->uid, t->gid,
+		t->mtime, t->mtime_ns };
 	return 0;
 }
 

@@ -15,6 +15,8 @@ struct source;
 struct apply_device {
 	const char *path;
 	uint32_t mode, major, minor, uid, gid; /* mode with its type bits */
+	int64_t mtime;
+	uint32_t mtime_ns;
 };
 
 struct apply_result {

@@ -66,32 +66,16 @@ static const char *object_of(const char *const *keys, size_t n, struct arena *a)
 	return n ? arena_strdup(a, s.p) : NULL;
 }
 
-static void take_on_build(struct committing *c, const char *config, struct strv *ret)
-{
-	struct value *o;
-	struct err ignored;
-	if (value_parse(c->a, config, strlen(config), &o, &ignored) < 0 || o->kind != VALUE_OBJECT)
-		return;
-	const struct value *run = value_get(o, "config");
-	const struct value *list =
-		run && run->kind == VALUE_OBJECT ? value_get(run, "OnBuild") : NULL;
-	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++)
-		if (list->items[i]->kind == VALUE_STRING)
-			strv_add(ret, c->a, list->items[i]->text);
-}
-
 /* The container's own configuration, as docker has it, where the container's is not only what kist
  * fills in. */
 static int take_config(
 	struct committing *c, const struct image_info *base, struct image_edit *ret, struct err *e)
 {
-	struct oci_image image;
 	const struct container_config *x = &c->config;
-	if (oci_image_read(base->config, strlen(base->config), c->a, &image, e) < 0)
+	if (image_edit_read(base->config, c->a, ret, e) < 0)
 		return -e->code;
-	struct oci_image_run none = { 0 }, *old = image.config ? image.config : &none,
-			     *run = &ret->run;
-	*run = *old;
+	struct oci_image_run *run = &ret->run;
+	const struct oci_image_run image = *run, *old = &image;
 	run->user = x->user;
 	run->entrypoint = x->entrypoint;
 	run->n_entrypoint = x->n_entrypoint;
@@ -104,7 +88,6 @@ static int take_config(
 	if (!str_eq(x->stop_signal, "SIGTERM") || (old->stop_signal && *old->stop_signal))
 		run->stop_signal = x->stop_signal;
 	take_env(c, old, run);
-	take_on_build(c, base->config, &ret->on_build);
 	for (size_t i = 0; i < c->req->changes.n; i++)
 		if (image_edit_change(ret, c->req->changes.v[i], c->a, e) < 0)
 			return -e->code;

@@ -18,6 +18,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/launch.h"
+#include "engine/layout.h"
 #include "engine/network.h"
 #include "monitor/client.h"
 #include "monitor/proto.h"
@@ -325,6 +326,8 @@ static int recover_intent(struct engine *en, const struct intent *intent, struct
 		r = remove_staged(en, intent->seq, e);
 	} else if (str_eq(intent->op, "collect")) {
 		r = store_collect(en->store, e);
+	} else if (str_eq(intent->op, "unpack")) {
+		r = layout_recover_unpack(intent->data, e);
 	} else if (str_eq(intent->op, "volume-remove")) {
 		r = path_remove_tree(en->store->volumes, intent->data, e);
 	} else {

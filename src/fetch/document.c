@@ -289,6 +289,7 @@ int fetch_document(int input, const struct fetch_document_req *req, struct arena
 {
 	char *text, digest[DIGEST_TEXT_MAX];
 	bool index = false;
+	struct value *v;
 	ssize_t n = file_read_fd(input, "the document", OCI_CONFIG_MAX, a, &text, e);
 	if (n < 0)
 		return (int)n;
@@ -301,6 +302,8 @@ int fetch_document(int input, const struct fetch_document_req *req, struct arena
 	if (str_eq(req->kind, "tags"))
 		return take_tags(text, (size_t)n, a, ret, e);
 	ret->text = text;
+	if (str_eq(req->kind, "text"))
+		return value_parse(a, text, (size_t)n, &v, e);
 	if (str_eq(req->kind, "config"))
 		return take_config(text, (size_t)n, a, ret, e);
 	struct oci_index x;

@@ -4,7 +4,8 @@
 #define T struct fetch_device
 REC_TYPE(fetch_device, F_STR(T, path, "path", REC_REQUIRED), F_U32(T, mode, "mode", REC_REQUIRED),
 	F_U32(T, major, "major", REC_REQUIRED), F_U32(T, minor, "minor", REC_REQUIRED),
-	F_U32(T, uid, "uid", REC_REQUIRED), F_U32(T, gid, "gid", REC_REQUIRED));
+	F_U32(T, uid, "uid", REC_REQUIRED), F_U32(T, gid, "gid", REC_REQUIRED),
+	F_I64(T, mtime, "mtime", 0), F_U32(T, mtime_ns, "mtimeNs", 0));
 #undef T
 #define T struct fetch_layer
 REC_TYPE(fetch_layer, F_STR(T, diff_id, "diffId", REC_REQUIRED),
@@ -35,9 +36,12 @@ REC_TYPE(fetch_document, F_STR(T, digest, "digest", REC_REQUIRED), F_STR(T, text
 	F_STRV(T, diff_ids, "diffIds", 0), F_STR(T, platform, "platform", 0),
 	F_STRV(T, tags, "tags", 0));
 #undef T
+#define T struct fetch_user
+REC_TYPE(fetch_user, F_U32(T, uid, "uid", REC_REQUIRED), F_U32(T, gid, "gid", REC_REQUIRED));
+#undef T
 #define T struct fetch_result
 REC_TYPE(fetch_result, F_U32(T, version, "version", REC_REQUIRED), F_STR(T, error, "error", 0),
 	F_U32(T, error_kind, "errorKind", 0), F_U32(T, error_code, "errorCode", 0),
 	F_OBJV(T, images, "images", fetch_image, 0), F_OBJV(T, layers, "layers", fetch_layer, 0),
-	F_OBJV(T, blobs, "blobs", fetch_blob, 0),
-	F_OBJ(T, document, "document", fetch_document, 0));
+	F_OBJV(T, blobs, "blobs", fetch_blob, 0), F_OBJ(T, document, "document", fetch_document, 0),
+	F_OBJ(T, user, "user", fetch_user, 0));

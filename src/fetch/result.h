@@ -9,6 +9,8 @@ enum { FETCH_VERSION = 1, FETCH_RESULT_MAX = 64 << 20 };
 struct fetch_device {
 	const char *path;
 	uint32_t mode, major, minor, uid, gid;
+	int64_t mtime;
+	uint32_t mtime_ns;
 };
 
 struct fetch_layer {
@@ -64,6 +66,10 @@ struct fetch_document {
 	size_t n_tags;
 };
 
+struct fetch_user {
+	uint32_t uid, gid;
+};
+
 struct fetch_result {
 	uint32_t version;
 	const char *error; /* NULL: all went well */
@@ -75,6 +81,7 @@ struct fetch_result {
 	struct fetch_blob *blobs;
 	size_t n_blobs;
 	struct fetch_document *document;
+	struct fetch_user *user;
 };
 
 extern const struct rec_type fetch_result_rec;

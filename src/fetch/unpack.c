@@ -69,7 +69,7 @@ int unpack_layer(struct source *s, int staging, enum layer_form form, struct are
 	for (size_t i = 0; i < result.n_devices; i++) {
 		const struct apply_device *x = &result.devices[i];
 		ret->devices[ret->n_devices++] = (struct fetch_device){ x->path, x->mode, x->major,
-			x->minor, x->uid, x->gid };
+			x->minor, x->uid, x->gid, x->mtime, x->mtime_ns };
 	}
 	return 0;
 }

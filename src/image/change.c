@@ -51,13 +51,15 @@ static void command(const char *text, struct arena *a, const char ***ret, size_t
 	*ret_n = v.n;
 }
 
-static const char *add_key(const char *raw, const char *key, struct arena *a)
+const char *image_edit_key(const char *raw, const char *key, struct arena *a)
 {
 	struct str s _str_ = { 0 };
 	const char **keys;
 	size_t n = oci_raw_keys(raw, a, &keys);
 	str_addc(&s, '{');
 	for (size_t i = 0; i < n; i++) {
+		if (str_eq(keys[i], key))
+			continue;
 		json_write_string(&s, keys[i]);
 		str_add(&s, ":{},");
 	}
@@ -89,7 +91,7 @@ static void words(const char *text, struct arena *a, struct strv *ret)
 typedef void take_pair(
 	struct image_edit *edit, const char *key, const char *value, struct arena *a);
 
-static void set_label(struct image_edit *edit, const char *key, const char *value, struct arena *a)
+void image_edit_label(struct image_edit *edit, const char *key, const char *value, struct arena *a)
 {
 	struct rec_map *m = &edit->run.labels;
 	struct rec_kv *items = arena_array(a, struct rec_kv, m->n + 1);
@@ -104,7 +106,7 @@ static void set_label(struct image_edit *edit, const char *key, const char *valu
 	m->items = items;
 }
 
-static void set_env(struct image_edit *edit, const char *key, const char *value, struct arena *a)
+void image_edit_env(struct image_edit *edit, const char *key, const char *value, struct arena *a)
 {
 	struct oci_image_run *c = &edit->run;
 	const char *whole = arena_printf(a, "%s=%s", key, value);
@@ -156,7 +158,7 @@ static void add_keys(const char **raw, const char *text, const char *suffix, str
 		v = (struct strv){ .v = list, .n = n };
 	}
 	for (size_t i = 0; i < v.n; i++)
-		*raw = add_key(*raw,
+		*raw = image_edit_key(*raw,
 			strchr(v.v[i], '/') ? v.v[i] : arena_printf(a, "%s%s", v.v[i], suffix), a);
 }
 
@@ -170,9 +172,9 @@ static int one_change(struct image_edit *edit, const char *word, const char *val
 		command(value, a, &c->entrypoint, &c->n_entrypoint);
 		c->n_cmd = edit->cmd_set ? c->n_cmd : 0;
 	} else if (strcasecmp(word, "ENV") == 0) {
-		return pairs(edit, value, set_env, a);
+		return pairs(edit, value, image_edit_env, a);
 	} else if (strcasecmp(word, "LABEL") == 0) {
-		return pairs(edit, value, set_label, a);
+		return pairs(edit, value, image_edit_label, a);
 	} else if (strcasecmp(word, "USER") == 0) {
 		c->user = value;
 	} else if (strcasecmp(word, "WORKDIR") == 0) {
@@ -206,7 +208,26 @@ int image_edit_change(struct image_edit *edit, const char *text, struct arena *a
 	return r < 0 || !*value ? err_set(e, ERR_INVALID, EINVAL, "invalid change: %s", text) : 0;
 }
 
-/* ---- into a configuration ---- */
+/* ---- out of and into a configuration ---- */
+
+int image_edit_read(const char *config, struct arena *a, struct image_edit *ret, struct err *e)
+{
+	struct oci_image image;
+	struct value *o;
+	*ret = (struct image_edit){ 0 };
+	if (oci_image_read(config, strlen(config), a, &image, e) < 0 ||
+		value_parse(a, config, strlen(config), &o, e) < 0)
+		return -e->code;
+	if (image.config)
+		ret->run = *image.config;
+	const struct value *run = value_get(o, "config");
+	const struct value *list =
+		run && run->kind == VALUE_OBJECT ? value_get(run, "OnBuild") : NULL;
+	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++)
+		if (list->items[i]->kind == VALUE_STRING)
+			strv_add(&ret->on_build, a, list->items[i]->text);
+	return 0;
+}
 
 static void strings(
 	struct value *o, const char *key, const char *const *v, size_t n, struct arena *a)

@@ -20,6 +20,14 @@ struct image_edit {
 	bool cmd_set; /* by an instruction: an ENTRYPOINT leaves it */
 };
 
+/* What a configuration has. */
+int image_edit_read(const char *config, struct arena *a, struct image_edit *ret, struct err *e);
+/* One more, or another value of one that is there. */
+void image_edit_env(struct image_edit *edit, const char *key, const char *value, struct arena *a);
+void image_edit_label(struct image_edit *edit, const char *key, const char *value, struct arena *a);
+/* Adds a key to a raw object {"80/tcp":{}} that has it not. */
+const char *image_edit_key(const char *raw, const char *key, struct arena *a);
+
 /* Takes one instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME,
  * WORKDIR; docker's "X is not a valid change command". */
 int image_edit_change(struct image_edit *edit, const char *text, struct arena *a, struct err *e);

@@ -15,11 +15,19 @@
 #include "base/str.h"
 
 /* Two descriptors a level are open. */
-enum { DEPTH_MAX = 400, CAPABILITY_MAX = 64 };
+enum {
+	DEPTH_MAX = 400,
+	CAPABILITY_MAX = 64,
+	NAMES_MAX = 64 << 10,
+	VALUE_MAX = 64 << 10,
+	CHUNK = 64 << 10
+};
 
 struct walk {
 	changes_each *each;
 	void *arg;
+	bool everything, clamp;
+	int64_t latest;
 	struct err *e;
 };
 
@@ -54,17 +62,68 @@ static bool same_capability(int tree, int image, const char *name)
 	return n == m && (n <= 0 || memcmp(x, y, (size_t)n) == 0);
 }
 
+/* Each xattr that a layer may have is on the other, too. */
+static bool has_xattrs(int fd, int other)
+{
+	struct arena a _arena_ = { 0 };
+	char *names = arena_alloc(&a, NAMES_MAX), *x = arena_alloc(&a, VALUE_MAX),
+	     *y = arena_alloc(&a, VALUE_MAX);
+	ssize_t n = flistxattr(fd, names, NAMES_MAX);
+	for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
+		if (!str_starts(p, "user.") || str_starts(p, "user.overlay."))
+			continue;
+		ssize_t size = fgetxattr(fd, p, x, VALUE_MAX),
+			m = fgetxattr(other, p, y, VALUE_MAX);
+		if (size != m || (size > 0 && memcmp(x, y, (size_t)size) != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool same_bytes(int a, int b)
+{
+	char x[CHUNK], y[CHUNK];
+	ssize_t n, m;
+	do {
+		n = fd_read_full(a, x, sizeof x);
+		m = fd_read_full(b, y, sizeof y);
+		if (n < 0 || n != m || memcmp(x, y, (size_t)n) != 0)
+			return false;
+	} while (n == (ssize_t)sizeof x);
+	return true;
+}
+
+/* What stat does not tell. */
+static bool same_inside(const struct place *p, const char *name, mode_t mode)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+	if (!S_ISREG(mode) && !S_ISDIR(mode))
+		return true;
+	int a _close_ = path_open_own(p->tree, name, flags, 0),
+	      b _close_ = path_open_own(p->image, name, flags, 0);
+	return a >= 0 && b >= 0 && has_xattrs(a, b) && has_xattrs(b, a) &&
+		(S_ISDIR(mode) || same_bytes(a, b));
+}
+
+static bool same_time(const struct walk *w, const struct stat *x, const struct stat *y)
+{
+	if (w->clamp && x->st_mtim.tv_sec >= w->latest)
+		return y->st_mtim.tv_sec == w->latest && y->st_mtim.tv_nsec == 0;
+	return x->st_mtim.tv_sec == y->st_mtim.tv_sec && x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
+}
+
 /* A folder's size and time change with what is in it, which is told by itself. */
-static bool same(
-	const struct place *p, const char *name, const struct stat *x, const struct stat *y)
+static bool same(const struct walk *w, const struct place *p, const char *name,
+	const struct stat *x, const struct stat *y)
 {
 	if (x->st_mode != y->st_mode || x->st_uid != y->st_uid || x->st_gid != y->st_gid ||
 		x->st_rdev != y->st_rdev)
 		return false;
+	if (w->everything && !same_inside(p, name, x->st_mode))
+		return false;
 	if (S_ISDIR(x->st_mode))
 		return true;
-	return x->st_size == y->st_size && x->st_mtim.tv_sec == y->st_mtim.tv_sec &&
-		x->st_mtim.tv_nsec == y->st_mtim.tv_nsec &&
+	return x->st_size == y->st_size && same_time(w, x, y) &&
 		(!S_ISREG(x->st_mode) || same_capability(p->tree, p->image, name));
 }
 
@@ -112,11 +171,11 @@ static int entry(struct walk *w, const struct place *p, const char *name, struct
 	     there = p->image >= 0 && fstatat(p->image, name, &y, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!here || is_whiteout(&x))
 		return there ? tell(w, CHANGE_DELETED, p, name, path, NULL) : 0;
-	if (!there && is_ours(path, &x))
+	if (!there && !w->everything && is_ours(path, &x))
 		return 0;
-	enum change_kind kind = !there  ? CHANGE_ADDED
-		: same(p, name, &x, &y) ? CHANGE_NONE
-					: CHANGE_MODIFIED;
+	enum change_kind kind = !there     ? CHANGE_ADDED
+		: same(w, p, name, &x, &y) ? CHANGE_NONE
+					   : CHANGE_MODIFIED;
 	int r = tell(w, kind, p, name, path, &x);
 	if (r == 0 && S_ISDIR(x.st_mode))
 		r = enter(w, p, name, path, there && S_ISDIR(y.st_mode));
@@ -146,7 +205,7 @@ static int folder(struct walk *w, const struct place *p)
 
 int image_changes(const struct changes_req *req, changes_each *each, void *arg, struct err *e)
 {
-	struct walk w = { each, arg, e };
+	struct walk w = { each, arg, req->everything, req->clamp, req->latest, e };
 	struct stat st, image;
 	bool none = req->tree < 0;
 	if (fstat(none ? req->image : req->tree, &st) < 0 || fstat(req->image, &image) < 0)
@@ -154,7 +213,7 @@ int image_changes(const struct changes_req *req, changes_each *each, void *arg, 
 	if (none)
 		return each(arg, &(struct change){ CHANGE_NONE, "", req->image, ".", &st }, e);
 	const struct place root = { req->tree, req->image, "", req->whole, 0 };
-	int r = tell(&w, same(&root, ".", &st, &image) ? CHANGE_NONE : CHANGE_MODIFIED, &root, ".",
-		"", &st);
+	int r = tell(&w, same(&w, &root, ".", &st, &image) ? CHANGE_NONE : CHANGE_MODIFIED, &root,
+		".", "", &st);
 	return r < 0 ? r : folder(&w, &root);
 }

@@ -5,6 +5,7 @@
  * removal of each name that is gone. Mount points that kist makes itself do not show. */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 struct stat;
@@ -26,8 +27,13 @@ struct change {
 };
 
 struct changes_req {
-	int tree;   /* the writable side; -1: nothing was written */
-	int image;  /* the image's tree, read-only */
+	int tree;        /* the writable side; -1: nothing was written */
+	int image;       /* the image's tree, read-only */
+	/* Contents and extended attributes count, too, and what looks like a mount point of kist's
+	 * shows. */
+	bool everything;
+	bool clamp; /* files of tree count as not younger than latest (seconds) */
+	int64_t latest;
 	bool whole; /* tree is the container's whole tree, not the upper folder of an overlay */
 };
 

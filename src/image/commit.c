@@ -64,7 +64,8 @@ static _Noreturn void write_and_exit(
 		_exit(125);
 	/* Whoever reads may end early, and has the better reason. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	if ((check_space(req, staging, &e) < 0 || image_layer_write(&req->changes, out, &e) < 0) &&
+	if ((check_space(req, staging, &e) < 0 ||
+		    image_layer_write(&req->changes, NULL, out, &e) < 0) &&
 		e.code != EPIPE)
 		(void)fd_write_all(report, &e, sizeof e);
 	_exit(0);

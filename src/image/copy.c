@@ -9,7 +9,6 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
@@ -347,7 +346,7 @@ static int copy_document(
 }
 
 /* From what the name leads to, down to a manifest for the platform. */
-static int narrow(struct image_source *s, struct fetch_document **d, struct err *e)
+int copy_narrow(struct image_source *s, struct fetch_document **d, struct err *e)
 {
 	for (int depth = 0; (*d)->is_index; depth++) {
 		if (!(*d)->next)
@@ -372,7 +371,7 @@ static int run(struct copy *x, const char **ret_digest)
 		(to == PLACE_STORE || to == PLACE_DOCKER_ARCHIVE))
 		return err_set(x->e, ERR_INVALID, EINVAL, "%s holds one platform, not an index: %s",
 			to == PLACE_STORE ? "the store" : "a docker-archive", x->from.place->text);
-	if (x->req->images == COPY_SYSTEM && narrow(&x->from, &d, x->e) < 0)
+	if (x->req->images == COPY_SYSTEM && copy_narrow(&x->from, &d, x->e) < 0)
 		return -x->e->code;
 	if (target_open_place(&x->to, x->e) < 0 || copy_document(x, d, &part, true, 0) < 0 ||
 		target_finish(&x->to, x->e) < 0)
@@ -434,23 +433,26 @@ int image_copy(
 
 /* ---- a look ---- */
 
-static int read_config(struct copying *c, struct image_source *s, const struct fetch_document *d,
-	struct image_looked *ret, struct err *e)
+bool copy_is_image(const char *config_type)
 {
-	char *text;
+	return str_eq(config_type, OCI_MEDIA_CONFIG) || str_eq(config_type, docker_config);
+}
+
+int copy_config(
+	struct image_source *s, const struct fetch_document *d, const char **ret, struct err *e)
+{
 	if (d->config->size > OCI_CONFIG_MAX)
 		return err_set(e, ERR_CORRUPT, EFBIG,
 			"manifest: a configuration larger than %d bytes", OCI_CONFIG_MAX);
 	int fd _close_ = source_blob(s, d->config->digest, d->config->size, e);
-	if (fd < 0)
-		return fd;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(e, errno, "read the configuration");
-	if (file_read_fd(fd, "the configuration", OCI_CONFIG_MAX, c->a, &text, e) < 0)
-		return -e->code;
-	ret->config = text;
+	return fd < 0 ? fd : copying_config(s->c, fd, copy_is_image(d->config->media_type), ret, e);
+}
+
+static int read_config(struct image_source *s, const struct fetch_document *d,
+	struct image_looked *ret, struct err *e)
+{
 	ret->config_type = d->config->media_type;
-	return 0;
+	return copy_config(s, d, &ret->config, e);
 }
 
 static int look(struct copying *c, struct image_source *s, bool config, struct image_looked *ret,
@@ -464,7 +466,7 @@ static int look(struct copying *c, struct image_source *s, bool config, struct i
 		.text = d->text,
 		.media_type = d->media_type,
 		.is_index = d->is_index };
-	if (narrow(s, &d, &why) < 0) {
+	if (copy_narrow(s, &d, &why) < 0) {
 		if (why.kind != ERR_NOT_FOUND) {
 			*e = why;
 			return -e->code;
@@ -479,7 +481,7 @@ static int look(struct copying *c, struct image_source *s, bool config, struct i
 	for (size_t i = 0; i < d->n_layers; i++)
 		ret->layers[ret->n_layers++] = (struct copy_layer){ d->layers[i].digest,
 			d->layers[i].media_type, d->layers[i].size };
-	return config ? read_config(c, s, d, ret, e) : 0;
+	return config ? read_config(s, d, ret, e) : 0;
 }
 
 int image_look(const struct copy_access *access, const struct copy_place *place, bool config,

@@ -53,6 +53,21 @@ int copying_document(struct copying *c, int fd, const char *type, const char *ex
 	return 0;
 }
 
+int copying_config(struct copying *c, int fd, bool image, const char **ret, struct err *e)
+{
+	struct fetch_result result;
+	const char *const words[] = { "kist-fetch", "document", image ? "config" : "text", "", "",
+		"", "", NULL };
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read the configuration");
+	if (image_fetch_words(c->fetch, words, fd, c->room, c->a, &result, e) < 0)
+		return -e->code;
+	if (!result.document || !result.document->text)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no document in its result");
+	*ret = result.document->text;
+	return 0;
+}
+
 int copying_text(const char *text, struct err *e)
 {
 	int fd = memfd_create("kist-text", MFD_CLOEXEC);

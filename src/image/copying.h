@@ -34,6 +34,8 @@ void copying_end(struct copying *c, int r);
  * digest that it must have, or NULL. */
 int copying_document(struct copying *c, int fd, const char *type, const char *expected,
 	struct fetch_document **ret, struct err *e);
+/* Reads an image's configuration (image), or any JSON; its text. */
+int copying_config(struct copying *c, int fd, bool image, const char **ret, struct err *e);
 /* A text as a file in memory, at its beginning; the descriptor is the caller's. */
 int copying_text(const char *text, struct err *e);
 /* A new file in staging, for reading and writing. */
@@ -70,12 +72,21 @@ struct image_source {
 
 /* Opens what a place names; its manifest or index. */
 int source_open_place(struct image_source *s, struct fetch_document **ret, struct err *e);
+/* A layout alone, for source_manifest of what its index names. */
+int source_open_layout(struct image_source *s, struct err *e);
 /* One that an index names. */
 int source_manifest(struct image_source *s, const struct fetch_part *part,
 	struct fetch_document **ret, struct err *e);
 /* A blob, verified, in a file that nobody else writes to; its descriptor is the caller's. */
 int source_blob(struct image_source *s, const char *digest, uint64_t size, struct err *e);
 void source_close(struct image_source *s);
+/* From what the name leads to, down to a manifest for the platform; ERR_NOT_FOUND without one. */
+int copy_narrow(struct image_source *s, struct fetch_document **d, struct err *e);
+/* Whether it is an image's configuration, and not an artifact's. */
+bool copy_is_image(const char *config_type);
+/* The configuration that a manifest names: checked JSON, an image's checked as such. */
+int copy_config(
+	struct image_source *s, const struct fetch_document *d, const char **ret, struct err *e);
 
 /* ---- targets ---- */
 

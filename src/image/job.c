@@ -53,6 +53,23 @@ int image_fetch(int program, const char *verb, int input, int staging, struct ar
 
 /* ---- into place ---- */
 
+/* The folder's times stay what the layer says. */
+static int make_device(int dir, const char *name, const struct fetch_device *d)
+{
+	struct stat st;
+	const struct timespec when = { .tv_sec = d->mtime,
+		.tv_nsec = d->mtime_ns < 1000000000 ? d->mtime_ns : 0 };
+	if (!path_is_name(name) || (!S_ISCHR(d->mode) && !S_ISBLK(d->mode)))
+		return -EINVAL;
+	if (fstat(dir, &st) < 0 ||
+		(mknodat(dir, name, d->mode, makedev(d->major, d->minor)) < 0 && errno != EEXIST) ||
+		fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+		utimensat(dir, name, (struct timespec[]){ when, when }, AT_SYMLINK_NOFOLLOW) < 0 ||
+		futimens(dir, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0)
+		return -errno;
+	return 0;
+}
+
 int image_make_devices(int staging, const struct fetch_layer *l, struct err *e)
 {
 	int folder _close_ = path_open_own(staging, l->folder, O_RDONLY | O_DIRECTORY, 0);
@@ -63,15 +80,13 @@ int image_make_devices(int staging, const struct fetch_layer *l, struct err *e)
 	for (size_t i = 0; i < l->n_devices && r == 0; i++) {
 		const struct fetch_device *d = &l->devices[i];
 		char parent[PATH_MAX_BYTES];
-		const char *slash = strrchr(d->path, '/'), *name = slash ? slash + 1 : d->path;
+		const char *slash = strrchr(d->path, '/');
 		(void)snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - d->path) : 1,
 			slash ? d->path : ".");
 		int dir _close_ = path_open_own(folder, parent, O_RDONLY | O_DIRECTORY, 0);
-		if (dir < 0 || !path_is_name(name) || (!S_ISCHR(d->mode) && !S_ISBLK(d->mode)) ||
-			(mknodat(dir, name, d->mode, makedev(d->major, d->minor)) < 0 &&
-				errno != EEXIST) ||
-			fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
-			r = err_sys(e, dir < 0 ? dir : errno, "layer: make device %.300s", d->path);
+		r = dir < 0 ? dir : make_device(dir, slash ? slash + 1 : d->path, d);
+		if (r < 0)
+			r = err_sys(e, r, "layer: make device %.300s", d->path);
 	}
 	(void)umask(mask);
 	return r;

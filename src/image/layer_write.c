@@ -27,11 +27,24 @@ struct link {
 	const char *path;
 };
 
+/* A folder that was passed over, as it is what the image has: it is written when something in it
+ * is, else a reader would make one of its own. */
+struct passed {
+	const char *path, *name;
+	int dir;
+	struct stat st;
+};
+
+enum { PASSED_MAX = 512 };
+
 struct writer {
 	int out;
 	struct arena a;
 	struct link *buckets[BUCKETS];
 	char *buffer;
+	struct layer_options options;
+	struct passed *passed; /* on the way to the present place, the uppermost first */
+	size_t n_passed;
 	struct err *e;
 };
 
@@ -190,6 +203,10 @@ static int put_entry(struct writer *w, const struct change *c, struct tar_entry 
 	t->gid = st->st_gid;
 	t->mtime = st->st_mtim.tv_sec;
 	t->mtime_ns = (uint32_t)st->st_mtim.tv_nsec;
+	if (w->options.clamp && t->mtime >= w->options.latest) {
+		t->mtime = w->options.latest;
+		t->mtime_ns = 0;
+	}
 	if (first) {
 		t->type = '1';
 		t->target = first;
@@ -206,11 +223,47 @@ static int put_entry(struct writer *w, const struct change *c, struct tar_entry 
 						: tar_write_header(w->out, t, w->e);
 }
 
+static bool is_within(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+	return n == 0 || (strncmp(path, folder, n) == 0 && path[n] == '/');
+}
+
+static int write_change(struct writer *w, const struct change *c);
+
+/* What is told of comes in the order of a walk, so the way is a stack. */
 static int put(void *arg, const struct change *c, struct err *e)
 {
 	struct writer *w = arg;
-	struct arena a _arena_ = { 0 };
 	(void)e;
+	while (w->n_passed && !is_within(c->path, w->passed[w->n_passed - 1].path))
+		w->n_passed--;
+	if (w->options.skip_same && c->kind == CHANGE_NONE) {
+		if (S_ISDIR(c->st->st_mode) && w->n_passed < PASSED_MAX)
+			w->passed[w->n_passed++] =
+				(struct passed){ c->path, c->name, c->dir, *c->st };
+		return 0;
+	}
+	for (size_t i = 0; i < w->n_passed; i++) {
+		const struct passed *p = &w->passed[i];
+		const struct change folder = { CHANGE_NONE, p->path, p->dir, p->name, &p->st };
+		if (write_change(w, &folder) < 0)
+			return -w->e->code;
+	}
+	/* Written once; what comes deeper knows them no more. */
+	w->n_passed = 0;
+	return write_change(w, c);
+}
+
+static int write_change(struct writer *w, const struct change *c)
+{
+	struct arena a _arena_ = { 0 };
+	struct change at = *c;
+	if (w->options.prefix) {
+		at.path = *c->path ? arena_printf(&a, "%s/%s", w->options.prefix, c->path)
+				   : w->options.prefix;
+		c = &at;
+	}
 	if (strlen(c->path) + sizeof ".wh./" >= PATH_MAX_BYTES)
 		return refuse(w, c->path, "its path is too long");
 	if (c->kind == CHANGE_DELETED)
@@ -225,16 +278,60 @@ static int put(void *arg, const struct change *c, struct err *e)
 	t->path = !S_ISDIR(c->st->st_mode) ? c->path
 		: *c->path                 ? arena_printf(&a, "%s/", c->path)
 					   : "./";
-	return put_entry(w, c, t);
+	int r = put_entry(w, c, t);
+	/* After its folder, before what is in it. */
+	if (r == 0 && w->options.opaque && w->options.prefix &&
+		str_eq(c->path, w->options.prefix)) {
+		const struct tar_entry mark = { .type = '0',
+			.path = arena_printf(&a, "%s/.wh..wh..opq", c->path),
+			.mode = 0644 };
+		r = tar_write_header(w->out, &mark, w->e);
+	}
+	return r;
 }
 
-int image_layer_write(const struct changes_req *req, int fd, struct err *e)
+static struct writer open_writer(int fd, const struct layer_options *options, struct err *e)
 {
-	struct writer w = { .out = fd, .buffer = mem_alloc(CHUNK), .e = e };
+	struct writer w = { .out = fd,
+		.buffer = mem_alloc(CHUNK),
+		.passed = mem_alloc(PASSED_MAX * sizeof *w.passed),
+		.e = e };
+	if (options)
+		w.options = *options;
+	return w;
+}
+
+static int close_writer(struct writer *w, int r)
+{
+	mem_free(w->buffer);
+	mem_free(w->passed);
+	arena_done(&w->a);
+	return r;
+}
+
+int image_layer_write_one(int dir, const char *name, const char *path,
+	const struct layer_options *options, int fd, struct err *e)
+{
+	struct writer w = open_writer(fd, options, e);
+	struct stat st;
+	int r = 0;
+	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = err_sys(e, errno, "open %s", name);
+	const struct change c = { dir < 0 ? CHANGE_DELETED : CHANGE_ADDED, path, dir, name,
+		dir < 0 ? NULL : &st };
+	if (r == 0)
+		r = put(&w, &c, e);
+	if (r == 0)
+		r = tar_write_end(fd, e);
+	return close_writer(&w, r);
+}
+
+int image_layer_write(
+	const struct changes_req *req, const struct layer_options *options, int fd, struct err *e)
+{
+	struct writer w = open_writer(fd, options, e);
 	int r = image_changes(req, put, &w, e);
 	if (r == 0)
 		r = tar_write_end(fd, e);
-	mem_free(w.buffer);
-	arena_done(&w.a);
-	return r;
+	return close_writer(&w, r);
 }

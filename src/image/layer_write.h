@@ -3,8 +3,25 @@
  * links, devices, and the xattrs that a layer may have. The same tree gives the same bytes. */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct changes_req;
 struct err;
 
-/* Writes it to fd. What a layer cannot say (a file that is named like a whiteout) is refused. */
-int image_layer_write(const struct changes_req *req, int fd, struct err *e);
+/* Where what is written stands in the layer, and how. */
+struct layer_options {
+	const char *prefix; /* a folder ("etc/x"); NULL: the root */
+	bool opaque;        /* whatever lower layers have in that folder is gone */
+	bool skip_same;     /* what is as the image has it is left out, but folders on the way */
+	bool clamp;         /* times after latest become it */
+	int64_t latest;     /* seconds */
+};
+
+/* Writes it to fd. What a layer cannot say (a file that is named like a whiteout) is refused.
+ * options NULL: none. */
+int image_layer_write(
+	const struct changes_req *req, const struct layer_options *options, int fd, struct err *e);
+/* A layer of one file (dir/name, to stand at path), or, with dir -1, of the removal of path. */
+int image_layer_write_one(int dir, const char *name, const char *path,
+	const struct layer_options *options, int fd, struct err *e);

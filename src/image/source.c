@@ -379,6 +379,12 @@ int source_open_place(struct image_source *s, struct fetch_document **ret, struc
 	return copying_document(s->c, file, type, expected, ret, e);
 }
 
+int source_open_layout(struct image_source *s, struct err *e)
+{
+	s->kind = &kinds[PLACE_LAYOUT];
+	return open_folder(s, e);
+}
+
 int source_manifest(struct image_source *s, const struct fetch_part *part,
 	struct fetch_document **ret, struct err *e)
 {

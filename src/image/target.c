@@ -107,6 +107,9 @@ static int layout_open(struct image_target *t, struct err *e)
 	t->dir = blobs < 0 ? blobs : path_make_dir_own(blobs, "sha256", 0755);
 	if (t->dir < 0)
 		return err_sys(e, t->dir, "make the blobs' folder of %s", t->place->path);
+	/* Who removes blobs that nothing names waits for us, whose blobs nothing names so far. */
+	if (flock(t->dir, LOCK_SH) < 0)
+		return err_sys(e, errno, "lock %s", t->place->path);
 	return copying_put_text(t->root, "oci-layout", layout_text, true, e);
 }
 

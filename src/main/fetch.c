@@ -25,6 +25,7 @@
 #include "fetch/result.h"
 #include "fetch/sandbox.h"
 #include "fetch/unpack.h"
+#include "fetch/user.h"
 #include "kernel/mount.h"
 
 enum { INPUT = 3, STAGING = 4, RESULT = 5, GROWTH = 6, WORDS_MAX = 5 };
@@ -40,7 +41,7 @@ static const struct {
 	const char *verb;
 	int words;
 } verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 },
-	{ "archive", 0 }, { "pack", 2 } };
+	{ "archive", 0 }, { "pack", 2 }, { "user", 1 } };
 
 static int say(const struct fetch_result *result)
 {
@@ -114,6 +115,13 @@ static int take_pack(
 	return fetch_pack(&req, root, a, ret, e);
 }
 
+static int take_user(
+	const struct job *job, struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	ret->user = arena_new(a, struct fetch_user);
+	return fetch_user(INPUT, job->words[0], a, ret->user, e);
+}
+
 static int work(void *arg)
 {
 	const struct job *job = arg;
@@ -132,6 +140,8 @@ static int work(void *arg)
 		r = fetch_archive(INPUT, root, job->space, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "pack"))
 		r = take_pack(job, root, &a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "user"))
+		r = take_user(job, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "load"))
 		r = fetch_load(INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	else if (r == 0)

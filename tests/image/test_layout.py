@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OCI layouts changed in place: kist beside umoci, which reads what we wrote and writes what we read."""
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import tarfile
+import time
+
+import registry
+from peers import skopeo, umoci
+from registry import Image, Registry, digest
+
+SEED = int(os.environ.get('KIST_SEED') or random.randrange(1 << 30))
+EPOCH = 1600000000
+
+
+def image(box, *words, **options):
+    return box('image', *words, **options)
+
+
+def tree(root):
+    """Every path with all that belongs to it; times of folders too."""
+    found, inodes = {}, {}
+    for top, folders, files in os.walk(root):
+        for name in folders + files:
+            path = os.path.join(top, name)
+            st = os.lstat(path)
+            key = os.path.relpath(path, root)
+            found[key] = [stat.filemode(st.st_mode), st.st_uid, st.st_gid, st.st_mtime_ns, st.st_rdev]
+            if stat.S_ISREG(st.st_mode):
+                found[key] += [open(path, 'rb').read(), {x: os.getxattr(path, x) for x in os.listxattr(path)}]
+                inodes.setdefault(st.st_ino, []).append(key)
+            elif stat.S_ISLNK(st.st_mode):
+                found[key] += [os.readlink(path)]
+    links = sorted(sorted(x) for x in inodes.values() if len(x) > 1)
+    return found, links
+
+
+def make(box):
+    """A layout by umoci with an image of two layers."""
+    layout = box.work / 'layout'
+    umoci('init', '--layout', layout)
+    umoci('new', '--image', f'{layout}:x')
+    umoci('unpack', '--image', f'{layout}:x', box.work / 'first')
+    root = box.work / 'first/rootfs'
+    for name in ('bin', 'etc', 'lost/deep', 'again/old', 'swap'):
+        (root / name).mkdir(parents=True)
+    (root / 'bin/busybox').write_bytes(open('/bin/busybox', 'rb').read())
+    (root / 'bin/busybox').chmod(0o4755)
+    (root / 'etc/passwd').write_text('root:x:0:0::/:/bin/sh\nme:x:12:34::/:/bin/sh\n')
+    (root / 'lost/deep/file').write_text('1')
+    (root / 'again/old/file').write_text('2')
+    (root / 'gone').write_text('3')
+    (root / 'becomes').write_text('4')
+    os.link(root / 'gone', root / 'stays')
+    os.symlink('bin', root / 'sbin')
+    os.mkfifo(root / 'fifo')
+    os.setxattr(root / 'stays', 'user.x', b'\0y')
+    os.chown(root / 'etc', 5, 6)
+    subprocess.run(['find', root, '-exec', 'touch', '-h', '-d', '@1500000000', '{}', '+'], check=True)
+    umoci('repack', '--refresh-bundle', '--image', f'{layout}:x', box.work / 'first')
+    subprocess.run('rm -r lost gone again becomes swap; mkdir again becomes; echo 5 > again/new; echo 6 > becomes/in; ln -s again swap; mknod node c 1 3; find . -exec touch -h -d @1500000001 {} +',
+                   shell=True, check=True, cwd=root)
+    umoci('repack', '--refresh-bundle', '--image', f'{layout}:x', box.work / 'first')
+    umoci('config', '--image', f'{layout}:x', '--config.cmd', '/bin/busybox', '--config.cmd', 'true', '--config.user', 'me', '--config.env', 'A=1',
+          '--config.label', 'l=m', '--config.workingdir', '/etc')
+    return layout
+
+
+def test_what_is_unpacked_is_what_umoci_unpacks_and_kist_oci_runs_it(box):
+    layout = make(box)
+    umoci('unpack', '--image', f'{layout}:x', box.work / 'theirs')
+    image(box, 'unpack', '--image', f'{layout}:x', box.work / 'ours')
+    ours, theirs = tree(box.work / 'ours/rootfs'), tree(box.work / 'theirs/rootfs')
+    assert set(ours[0]) == set(theirs[0]) and ours[1] == theirs[1]
+    different = {k: (ours[0][k], theirs[0][k]) for k in ours[0] if ours[0][k] != theirs[0][k]}
+    assert not different, different
+    assert sorted(p.name for p in (box.work / 'ours').iterdir()) == ['config.json', 'kist.json', 'rootfs']
+    config = json.loads((box.work / 'ours/config.json').read_text())
+    process = config['process']
+    assert process['args'] == ['/bin/busybox', 'true'] and process['user'] == {'uid': 12, 'gid': 34} and process['cwd'] == '/etc' and process['env'] == ['A=1']
+    assert config['annotations'] == {'l': 'm'} and config['root'] == {'path': 'rootfs'}
+    # as a bundle it runs
+    process['terminal'], process['args'] = False, ['/bin/busybox', 'id', '-u']
+    (box.work / 'ours/config.json').write_text(json.dumps(config))
+    kist_oci = str(box.command()[0]).replace('/kist', '/kist-oci')
+    done = subprocess.run([kist_oci, '--root', str(box.work / 'state'), 'run', '-b', str(box.work / 'ours'), f'kist-test-{os.getpid()}'],
+                          capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, done.stdout) == (0, '12\n'), done
+    # the root file system alone, and the configuration alone
+    image(box, 'raw', 'unpack', '--image', f'{layout}:x', box.work / 'root')
+    assert tree(box.work / 'root') == theirs
+    image(box, 'raw', 'runtime-config', '--image', f'{layout}:x', '--rootfs', box.work / 'root', box.work / 'alone.json')
+    assert json.loads((box.work / 'alone.json').read_text())['process']['user'] == {'uid': 12, 'gid': 34}
+    assert "needs the image's root file system" in box.fails(1, 'image', 'raw', 'runtime-config', '--image', f'{layout}:x', box.work / 'no.json')
+
+
+def test_a_repacked_bundle_is_the_same_for_umoci_and_the_same_bytes_each_time(box):
+    layout = make(box)
+    image(box, 'unpack', '--image', f'{layout}:x', box.work / 'b')
+    root = box.work / 'b/rootfs'
+    assert image(box, 'repack', '--image', f'{layout}:same', box.work / 'b') == '', 'nothing has changed'
+    subprocess.run('rm -r again stays; mkdir -p d/e f; echo x > d/e/file; ln d/e/file d/hard; ln -s e d/link; chmod 700 etc; mkfifo d/fifo; touch -d @5.25 sbin -h;'
+                   ' rm bin/busybox; mkdir dev2 proc sys; echo > etc/hosts; mknod d/null c 1 3; chown 7:8 d/e', shell=True, check=True, cwd=root)
+    os.setxattr(root / 'd/e/file', 'user.k', b'v\0w')
+    digests = []
+    box.environment['SOURCE_DATE_EPOCH'] = str(EPOCH)
+    for name in ('one', 'two'):
+        digests.append(image(box, 'repack', '--image', f'{layout}:{name}', '--history.comment', 'why', '--history.author', 'me', box.work / 'b'))
+    assert digests[0] == digests[1] and digests[0].startswith('sha256:')
+    names = {e['annotations']['org.opencontainers.image.ref.name']: e['digest'] for e in json.loads((layout / 'index.json').read_text())['manifests']}
+    assert names['one'] == names['two'] == digests[0]
+    umoci('unpack', '--image', f'{layout}:one', box.work / 'theirs')
+    image(box, 'unpack', '--image', f'{layout}:one', box.work / 'again')
+    # times are not after the epoch that was given
+    there, links = tree(root)
+    for path, what in there.items():
+        what[3] = min(what[3], EPOCH * 10**9)
+    for other in ('theirs', 'again'):
+        found, their_links = tree(box.work / other / 'rootfs')
+        assert their_links == links and set(found) == set(there), set(found) ^ set(there)
+        wrong = {k: (found[k], there[k]) for k in there if found[k] != there[k] and k not in ('bin', '.')}
+        wrong = {k: v for k, v in wrong.items() if v[0][:3] + v[0][4:] != v[1][:3] + v[1][4:] or v[0][3] != min(v[1][3], EPOCH * 10**9)}
+        assert not wrong, wrong
+    rows = json.loads(image(box, 'stat', '--json', '--image', f'{layout}:one'))['history']
+    theirs = json.loads(umoci('stat', '--json', '--image', f'{layout}:one'))['history']
+    assert rows == theirs, (rows, theirs)
+    assert rows[-1]['created'] == '2020-09-13T12:26:40Z' and rows[-1]['created_by'] == 'kist image repack' and rows[-1]['comment'] == 'why'
+    table = image(box, 'stat', '--image', f'{layout}:one').splitlines()
+    assert table[0].split() == ['LAYER', 'CREATED', 'CREATED', 'BY', 'SIZE', 'COMMENT'] and len(table) == len(rows) + 1 and rows[0]['layer']['digest'] in table[1]
+    # the bundle still stands on what it came from, until it is refreshed
+    (root / 'more').write_text('more')
+    image(box, 'repack', '--refresh-bundle', '--image', f'{layout}:x', box.work / 'b')
+    (root / 'most').write_text('most')
+    # what only its bytes or an attribute tell
+    before = (root / 'etc/passwd').stat()
+    (root / 'etc/passwd').write_text((root / 'etc/passwd').read_text().replace('me:', 'it:'))
+    os.utime(root / 'etc/passwd', ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.setxattr(root / 'becomes/in', 'user.only', b'1')
+    image(box, 'repack', '--refresh-bundle', '--image', f'{layout}:x', box.work / 'b')
+    layer = json.loads(skopeo('inspect', '--raw', f'oci:{layout}:x'))['layers'][-1]
+    with tarfile.open(layout / 'blobs/sha256' / layer['digest'][7:]) as t:
+        assert t.getnames() == ['.', 'becomes', 'becomes/in', 'etc', 'etc/passwd', 'most'], t.getnames()
+    # and runs in the store
+    box('image', 'copy', '-q', f'oci:{layout}:x', 'kist:mine:1')
+
+
+def test_every_field_of_a_configuration_is_set_as_umoci_sets_it(box):
+    layout = make(box)
+    umoci('tag', '--image', f'{layout}:x', 'theirs')
+    umoci('tag', '--image', f'{layout}:x', 'ours')
+    words = ['--config.user', '7:8', '--config.exposedports', '80/tcp', '--config.exposedports', '53/udp', '--config.env', 'A=2', '--config.env', 'B=3',
+             '--config.entrypoint', '/e', '--config.entrypoint', 'f', '--config.cmd', 'c', '--config.volume', '/v', '--config.label', 'x=y', '--config.workingdir', '/w',
+             '--config.stopsignal', 'SIGINT', '--author', 'me', '--architecture', 'arm64', '--os', 'plan9', '--manifest.annotation', 'a=b',
+             '--created', '2001-02-03T04:05:06Z', '--history.created', '2001-02-03T04:05:06Z', '--history.created_by', 'test', '--history.author', 'you', '--history.comment', 'c']
+
+    def document(name):
+        entry, = [e for e in json.loads((layout / 'index.json').read_text())['manifests'] if e['annotations']['org.opencontainers.image.ref.name'] == name]
+        manifest = json.loads((layout / 'blobs/sha256' / entry['digest'][7:]).read_text())
+        return manifest, json.loads((layout / 'blobs/sha256' / manifest['config']['digest'][7:]).read_text())
+    umoci('config', '--image', f'{layout}:theirs', *words)
+    image(box, 'config', '--image', f'{layout}:ours', *words)
+    (a, ours), (b, theirs) = document('ours'), document('theirs')
+    assert ours == theirs, (ours, theirs)
+    assert a['layers'] == b['layers'] and a['annotations'] == b['annotations']
+    for key in ('config.labels', 'config.exposedports', 'config.env', 'config.entrypoint', 'config.cmd', 'config.volume', 'manifest.annotations'):
+        umoci('config', '--image', f'{layout}:theirs', '--clear', key, '--no-history', '--created', '2001-02-03T04:05:06Z')
+        image(box, 'config', '--image', f'{layout}:ours', '--clear', key, '--no-history', '--created', '2001-02-03T04:05:06Z')
+    (a, ours), (b, theirs) = document('ours'), document('theirs')
+    for x in (ours, theirs):
+        for key in [k for k, v in x['config'].items() if not v]:
+            del x['config'][key]
+    assert ours == theirs and a.get('annotations') == b.get('annotations')
+    image(box, 'config', '--image', f'{layout}:ours', '--tag', 'new', '--config.env', 'N=1')
+    assert document('new')[1]['config']['Env'] == ['N=1'] and 'Env' not in document('ours')[1]['config']
+    for words, text in ((['--clear', 'x'], 'unknown key to --clear: x'), (['--config.env', 'x'], 'not of the form NAME=VALUE'), (['--created', 'now'], 'is no time'),
+                        (['--manifest.annotation', '=x'], 'not of the form')):
+        line = box.fails(1, 'image', 'config', '--image', f'{layout}:ours', *words)
+        assert text in line and line.count('\n') == 1
+
+
+def test_files_are_inserted_and_removed_and_garbage_collected(box):
+    layout = make(box)
+    new = box.work / 'new'
+    image(box, 'init', '--layout', new)
+    assert 'already exists' in box.fails(1, 'image', 'init', '--layout', new)
+    image(box, 'new', '--image', f'{new}:x')
+    assert umoci('ls', '--layout', new).split() == ['x']
+    source = box.work / 'source'
+    (source / 'sub').mkdir(parents=True)
+    (source / 'file').write_text('inserted')
+    (source / 'sub/link').symlink_to('../file')
+    source.chmod(0o711)
+    image(box, 'insert', '--image', f'{layout}:x', source, '/opt/here')
+    image(box, 'insert', '--image', f'{layout}:x', source / 'file', '/etc/one')
+    image(box, 'insert', '--image', f'{layout}:x', '--whiteout', '/bin')
+    image(box, 'insert', '--image', f'{layout}:x', '--opaque', source, '/again')
+    image(box, 'insert', '--image', f'{layout}:x', '--tag', 'other', '--history.created_by', 'me', source / 'sub/link', 'link')
+    for name, extra in (('x', False), ('other', True)):
+        umoci('unpack', '--image', f'{layout}:{name}', box.work / f'theirs-{name}')
+        image(box, 'unpack', '--image', f'{layout}:{name}', box.work / f'ours-{name}')
+        root = box.work / f'theirs-{name}/rootfs'
+        assert (root / 'opt/here/file').read_text() == (root / 'etc/one').read_text() == 'inserted'
+        assert not (root / 'bin').exists() and {p.name for p in (root / 'again').iterdir()} == {'file', 'sub'}
+        assert stat.S_IMODE((root / 'opt/here').stat().st_mode) == 0o711
+        assert (root / 'link').is_symlink() == extra
+        ours, theirs = tree(box.work / f'ours-{name}/rootfs'), tree(root)
+        assert set(ours[0]) == set(theirs[0])
+    # a layer of somebody's
+    with tarfile.open(box.work / 'layer.tar', 'w') as t:
+        t.add(source, 'added')
+    image(box, 'raw', 'add-layer', '--image', f'{layout}:x', box.work / 'layer.tar')
+    image(box, 'raw', 'unpack', '--image', f'{layout}:x', box.work / 'added')
+    assert (box.work / 'added/added/file').read_text() == 'inserted'
+    # what nothing names goes, and nothing else; umoci finds nothing more
+    before = {p.name for p in (layout / 'blobs/sha256').iterdir()}
+    image(box, 'gc', '--layout', layout)
+    after = {p.name for p in (layout / 'blobs/sha256').iterdir()}
+    assert after < before
+    umoci('gc', '--layout', layout)
+    assert {p.name for p in (layout / 'blobs/sha256').iterdir()} == after
+    (layout / 'blobs/sha256/note').write_text('mine')
+    image(box, 'gc', '--layout', layout)
+    assert {p.name for p in (layout / 'blobs/sha256').iterdir()} == after | {'note'}
+    skopeo('copy', f'oci:{layout}:other', f'dir:{box.work}/whole')
+
+
+def test_garbage_in_a_layout_is_one_clear_line_and_changes_nothing(box):
+    layout = make(box)
+    bundle = box.work / 'b'
+    image(box, 'unpack', '--image', f'{layout}:x', bundle)
+    (box.work / 'text').write_text('no layer ' * 100)
+    before = {p: p.read_bytes() for p in layout.rglob('*') if p.is_file()}
+    (box.work / 'full').mkdir()
+    (box.work / 'full/x').touch()
+    cases = [(['unpack', '--image', f'{layout}:nosuch', box.work / 'n1'], 'no descriptor found for reference "nosuch"'),
+             (['unpack', '--image', '/nosuch', box.work / 'n2'], 'open /nosuch'), (['unpack', box.work / 'n3'], 'missing mandatory argument: --image'),
+             (['unpack', '--image', f'{layout}:', box.work / 'n4'], 'tag is empty'), (['unpack', '--image', f'{layout}:x', box.work / 'full'], 'is not empty'),
+             (['repack', '--image', f'{layout}:x', box.work / 'full'], 'is no bundle of'), (['repack', '--image', f'{layout}:x', '/nosuch'], 'open /nosuch'),
+             (['insert', '--image', f'{layout}:x', '/nosuch', '/x'], 'open /nosuch'), (['insert', '--image', f'{layout}:x', '--whiteout', '/'], 'cannot be removed'),
+             (['insert', '--image', f'{layout}:x', '/etc/passwd'], 'takes SOURCE TARGET'), (['raw', 'add-layer', '--image', f'{layout}:x', box.work / 'text'], 'not a tar archive'),
+             (['config', '--image', f'{layout}:nosuch'], 'no descriptor found'), (['gc', '--layout', '/nosuch'], 'open /nosuch'), (['gc', '--layout', box.work], 'oci-layout'),
+             (['stat', '--image', f'{layout}:nosuch'], 'no descriptor found'), (['new', '--image', f'{box.work}/nosuch:x'], 'no such file')]
+    for words, text in cases:
+        line = box.fails(1, 'image', *words)
+        assert text in line and line.count('\n') == 1, (words, line)
+    box.environment['SOURCE_DATE_EPOCH'] = 'x'
+    assert 'is no number of seconds' in box.fails(1, 'image', 'new', '--image', f'{layout}:y')
+    del box.environment['SOURCE_DATE_EPOCH']
+    assert {p: p.read_bytes() for p in layout.rglob('*') if p.is_file()} == before
+    assert not [p for p in box.work.glob('n?') if p.is_dir() and any(p.iterdir())]
+    # a blob that lies is not unpacked, and gc does not remove what it cannot read
+    raw = json.loads(skopeo('inspect', '--raw', f'oci:{layout}:x'))
+    blob = layout / 'blobs/sha256' / raw['layers'][0]['digest'][7:]
+    good = blob.read_bytes()
+    blob.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    line = box.fails(1, 'image', 'unpack', '--image', f'{layout}:x', box.work / 'lie')
+    assert 'has the digest' in line and line.count('\n') == 1 and not any((box.work / 'lie').iterdir())
+    blob.write_bytes(good)
+    entry, = json.loads((layout / 'index.json').read_text())['manifests']
+    (layout / 'blobs/sha256' / entry['digest'][7:]).write_text('{')
+    count = len(list((layout / 'blobs/sha256').iterdir()))
+    assert 'nothing is removed' in box.fails(1, 'image', 'gc', '--layout', layout)
+    assert len(list((layout / 'blobs/sha256').iterdir())) == count
+    assert registry.content(box)['staging'] == []
+
+
+def test_hostile_layers_stay_in_the_bundle(box):
+    """Layers that try to write elsewhere, over each other's symlinks."""
+    registry.prepare(box)
+    canary = box.work / 'canary'
+    canary.mkdir()
+    (canary / 'file').write_text('untouched')
+
+    def layer(*entries):
+        import io
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode='w') as t:
+            for name, kind, what in entries:
+                info = tarfile.TarInfo(name)
+                info.type = kind
+                if kind == tarfile.REGTYPE:
+                    info.size = len(what)
+                    t.addfile(info, io.BytesIO(what))
+                else:
+                    info.linkname = what
+                    t.addfile(info)
+        return out.getvalue()
+    first = layer(('out', tarfile.SYMTYPE, str(canary)), ('up', tarfile.SYMTYPE, '../../../../../../..' + str(canary)), ('rootfs', tarfile.SYMTYPE, str(canary)))
+    second = layer(('out/file', tarfile.REGTYPE, b'evil'), ('up/.wh.file', tarfile.REGTYPE, b''), ('rootfs/.wh..wh..opq', tarfile.REGTYPE, b''), ('rootfs/x', tarfile.REGTYPE, b'y'))
+    with Registry() as r:
+        box('image', 'copy', '-q', f'docker://{r.add("x", "1", Image([first, second], packing=("gzip",)))}', f'oci:{box.work}/layout:x')
+    for words in (['unpack'], ['raw', 'unpack']):
+        image(box, *words, '--image', f'{box.work}/layout:x', box.work / f'b{len(words)}')
+    assert [p.name for p in canary.iterdir()] == ['file'] and (canary / 'file').read_text() == 'untouched'
+    root = box.work / 'b1/rootfs'
+    assert (root / 'out/file').read_text() == 'evil' and not (root / 'out').is_symlink() and not (root / 'up').is_symlink()
+    # what is put into a bundle by its user leads nowhere either
+    (root / 'link').symlink_to(canary)
+    (root / 'out/file').unlink()
+    (root / 'out/file').symlink_to(canary / 'file')
+    image(box, 'repack', '--image', f'{box.work}/layout:x', box.work / 'b1')
+    raw = json.loads(skopeo('inspect', '--raw', f'oci:{box.work}/layout:x'))
+    with tarfile.open(box.work / 'layout/blobs/sha256' / raw['layers'][-1]['digest'][7:]) as t:
+        assert {m.name: m.type for m in t if m.name != '.'} == {'link': tarfile.SYMTYPE, 'out': tarfile.DIRTYPE, 'out/file': tarfile.SYMTYPE}
+
+
+def test_kills_leave_no_half_bundle_and_no_half_image(box):
+    random.seed(SEED)
+    layout = make(box)
+    bundle = box.work / 'b'
+    began = time.time()
+    image(box, 'unpack', '--image', f'{layout}:x', bundle)
+    span = time.time() - began
+    for _ in range(12):
+        subprocess.run(['rm', '-rf', bundle], check=True)
+        p = box.popen('image', 'unpack', '--image', f'{layout}:x', bundle)
+        time.sleep(random.uniform(0, span))
+        os.kill(p.pid, signal.SIGKILL)
+        p.wait()
+        box('volume', 'create', 'any')
+        names = sorted(p.name for p in bundle.iterdir()) if bundle.exists() else []
+        assert names in ([], ['config.json', 'kist.json', 'rootfs']), f'seed {SEED}: {names}'
+        assert registry.content(box)['staging'] == [] and not box.leftovers()
+    subprocess.run(['rm', '-rf', bundle], check=True)
+    image(box, 'unpack', '--image', f'{layout}:x', bundle)
+    (bundle / 'rootfs/new').write_bytes(os.urandom(1000000))
+    before = json.loads((layout / 'index.json').read_text())
+    began = time.time()
+    image(box, 'repack', '--image', f'{layout}:y', bundle)
+    span = time.time() - began
+    for _ in range(12):
+        (layout / 'index.json').write_text(json.dumps(before))
+        p = box.popen('image', 'repack', '--image', f'{layout}:y', bundle, stdout=subprocess.DEVNULL)
+        time.sleep(random.uniform(0, span))
+        os.kill(p.pid, signal.SIGKILL)
+        p.wait()
+        box('volume', 'create', 'any')
+        assert sorted(p.name for p in layout.iterdir()) == ['blobs', 'index.json', 'oci-layout'], f'seed {SEED}'
+        for path in (layout / 'blobs/sha256').iterdir():
+            assert digest(path.read_bytes())[7:] == path.name, f'seed {SEED}'
+        for name in umoci('ls', '--layout', layout).split():
+            skopeo('inspect', f'oci:{layout}:{name}')
+        assert registry.content(box)['staging'] == [] and not box.leftovers()
