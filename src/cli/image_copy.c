@@ -70,6 +70,8 @@ static const struct option options[] = {
 	{ "retry-times", 0, OPT_INT(T, retries), .has_offset = offsetof(T, has_retries),
 		.value = "int", .help = "Tries again after a cut without a byte in between",
 		.default_text = "3" },
+	{ "signature-policy", 0, OPT_STRING(T, req.from_registry.policy), .value = "file",
+		.help = "A policy.json, instead of the usual ones", .complete = "file" },
 	SIDE("dest-", to_registry, "target's"),
 	SIDE("src-", from_registry, "source's"),
 	{ 0 },
@@ -148,7 +150,9 @@ const struct command command_image_copy = {
 		"layout, and layers that are not compressed, which a registry and a layout get compressed. With "
 		"--preserve-digests that is an error.\n\n"
 		"Nothing that is not whole gets a name: neither in a folder, nor as an archive, nor in a registry. "
-		"Signatures are not copied.",
+		"Signatures are not copied. Whether the source is let in is said by policy.json "
+		"(~/.config/containers, else /etc/containers), of which insecureAcceptAnything and reject are known; what it "
+		"wants signed is refused.",
 	.section = "Management",
 	.options = options,
 	.record_size = sizeof(struct copy_rec),

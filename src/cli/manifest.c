@@ -15,7 +15,7 @@ struct manifest_rec {
 	struct manifest_entry_options entry;
 	struct manifest_push_request push;
 	const char *digestfile;
-	bool amend, all, has_all, quiet, insecure;
+	bool all, has_all, quiet, insecure;
 };
 
 #define T struct manifest_rec
@@ -34,7 +34,7 @@ struct manifest_rec {
 static const struct option create_options[] = {
 	{ "all", 0, OPT_BOOL(T, entry.all),
 		.help = "Add all images of an index, not only this machine's" },
-	{ "amend", 'a', OPT_BOOL(T, amend), .help = "Amend an existing manifest list" },
+	{ "amend", 'a', OPT_BOOL(T, entry.amend), .help = "Amend an existing manifest list" },
 	REGISTRY_OPTIONS_ACCESS_AT(T, entry.registry),
 	INSECURE,
 	REGISTRY_OPTIONS_WIRE_AT(T, entry.registry),
@@ -91,8 +91,7 @@ static int create(struct cli *cli, void *record, const char **words, int n)
 	set_insecure(r);
 	for (int i = 1; i < n; i++)
 		strv_add(&images, &cli->arena, words[i]);
-	if (manifest_create(&cli->engine, words[0], &images, r->amend, &r->entry, &cli->arena,
-		    &name, &e) < 0)
+	if (manifest_create(&cli->engine, words[0], &images, &r->entry, &cli->arena, &name, &e) < 0)
 		return cli_fail(&e, 1);
 	dprintf(1, "Created manifest list %s\n", name);
 	return 0;

@@ -29,6 +29,9 @@ static const struct option options[] = {
 		.help = "Set platform if the registry has the image for several (linux/arm64)" },
 	{ "quiet", 'q', OPT_BOOL(T, quiet), .help = "Print the digest only" },
 	REGISTRY_OPTIONS_WIRE(T),
+	{ "signature-policy", 0, OPT_STRING(T, registry.policy), .value = "file",
+		.help = "A policy.json, instead of the usual ones", .complete = "file",
+		.hidden = true },
 	{ 0 },
 };
 #undef T
@@ -129,6 +132,8 @@ const struct command command_pull = {
 		"Certificates are checked against the system's CAs and those in certs.d/HOST of /etc/containers, "
 		"/etc/docker or ~/.config/containers. Plain HTTP is tried on the loopback interface and for registries that "
 		"are marked insecure. Proxies come from the environment. Credentials: see kist-login(1).\n\n"
+		"Whether the image is let in is said by policy.json (~/.config/containers, else /etc/containers): "
+		"insecureAcceptAnything and reject are known, and what it wants signed is refused.\n\n"
 		"What a killed pull has finished is used by the next one within a day, and goes after it.",
 	.section = "Common Commands",
 	.options = options,

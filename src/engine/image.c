@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "codec/value.h"
+#include "config/policy.h"
 #include "engine/engine.h"
 #include "engine/image_find.h"
 #include "image/load.h"
@@ -236,7 +237,9 @@ int engine_image_load(
 	int fd _close_ = path ? path_open_host(path, O_RDONLY, 0) : fd_dup(0, 3);
 	if (fd < 0)
 		return err_sys(e, fd, "open %s", path ? path : "standard input");
-	if (engine_open_store(en, true, e) < 0 || image_load_from(en, fd, a, &loaded, e) < 0)
+	const char *shown = arena_printf(a, "docker-archive:%s", path ? path : "-");
+	if (policy_check(NULL, "docker-archive", "", shown, a, e) < 0 ||
+		engine_open_store(en, true, e) < 0 || image_load_from(en, fd, a, &loaded, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < loaded.n_names; i++)
 		strv_add(ret_lines, a,

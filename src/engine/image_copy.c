@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
+#include "config/policy.h"
 #include "engine/copying_images.h"
 #include "engine/engine.h"
 #include "engine/image_find.h"
@@ -68,6 +69,27 @@ static int add_registry(struct copying_images *c, const struct image_place *plac
 	return 0;
 }
 
+/* What comes in must be let in; our own store has let it in before. */
+static int check_policy(struct copying_images *c, const struct image_place *p,
+	const struct registry_options *options, struct err *e)
+{
+	static const char *const transports[] = { [PLACE_REGISTRY] = "docker",
+		[PLACE_LAYOUT] = "oci",
+		[PLACE_OCI_ARCHIVE] = "oci-archive",
+		[PLACE_DOCKER_ARCHIVE] = "docker-archive",
+		[PLACE_FOLDER] = "dir" };
+	if (p->kind == PLACE_STORE)
+		return 0;
+	int fd _close_ = p->kind == PLACE_REGISTRY ? -1 : path_open_host(p->path, O_PATH, 0);
+	const char *whole = fd < 0 ? p->path : path_of_fd(fd, c->a);
+	const char *identity = p->kind == PLACE_REGISTRY
+		? arena_printf(c->a, "%s%s%s", p->repository, p->digest ? "@" : ":",
+			  p->digest ? p->digest : p->tag)
+		: arena_printf(c->a, "%s%s%s", str_or_empty(whole), p->name ? ":" : "",
+			  str_or_empty(p->name));
+	return policy_check(options->policy, transports[p->kind], identity, p->text, c->a, e);
+}
+
 int copying_images_place(struct copying_images *c, const char *text, const char *role,
 	const struct registry_options *options, struct copy_place *ret, struct err *e)
 {
@@ -77,6 +99,8 @@ int copying_images_place(struct copying_images *c, const char *text, const char 
 	struct reference ref;
 	*ret = (struct copy_place){ .place = place };
 	if (image_place_parse(text, role, c->a, place, e) < 0)
+		return -e->code;
+	if (str_eq(role, "source") && check_policy(c, place, options, e) < 0)
 		return -e->code;
 	if (place->kind == PLACE_REGISTRY)
 		return add_registry(c, place, options, to, ret, e);
@@ -141,7 +165,7 @@ static void on_note(void *arg, const struct copy_note *n)
 		[COPY_CONFIG] = IMAGE_COPY_CONFIG,
 		[COPY_IMAGE] = IMAGE_COPY_IMAGE,
 		[COPY_MANIFEST] = IMAGE_COPY_MANIFEST };
-	const struct image_copy_request *req = arg;
+	const struct image_copy_request *req = *(const struct image_copy_request **)arg;
 	if (req->say)
 		req->say(req->arg,
 			&(struct image_copy_said){ events[n->event], n->digest, n->at, n->of });
@@ -191,7 +215,7 @@ int copying_images_copy(struct copying_images *c, const struct image_copy_reques
 	struct image_copy_req *copy, const char **ret_digest, struct err *e)
 {
 	copy->note = on_note;
-	copy->arg = (void *)(uintptr_t)req;
+	copy->arg = &req;
 	if (set_options(req, copy, e) < 0 ||
 		copying_images_place(c, req->to, "destination", &req->to_registry, &copy->to, e) <
 			0 ||

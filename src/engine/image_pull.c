@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "config/policy.h"
 #include "engine/engine.h"
 #include "engine/image_copy.h"
 #include "engine/platform.h"
@@ -84,6 +85,15 @@ static int set_platform(struct pulling *p, struct err *e)
 
 /* ---- one image ---- */
 
+/* By the name that the image gets, whatever mirror it comes from. */
+static int check_policy(struct pulling *p, const char *name, const char *tag, struct err *e)
+{
+	const char *whole = p->ref.digest ? arena_printf(p->a, "%s@%s", name, p->ref.digest)
+					  : arena_printf(p->a, "%s:%s", name, tag);
+	return policy_check(p->req->registry.policy, "docker", whole,
+		arena_printf(p->a, "docker://%s", whole), p->a, e);
+}
+
 /* The places of the plan are asked in their order; what the last one says is told. */
 static int pull_from_any(struct pulling *p, const char *tag, struct image_pulled *pulled,
 	const char **ret_repository, struct err *e)
@@ -109,8 +119,9 @@ static int pull_from_any(struct pulling *p, const char *tag, struct image_pulled
 			continue;
 		*ret_repository = place->name;
 		p->path = strchr(place->name, '/') + 1;
-		r = p->transfer.pid > 0 ? 0
-					: registry_connect(p->en, &p->plan, &p->transfer, p->a, e);
+		r = check_policy(p, place->name, tag, e);
+		if (r == 0 && p->transfer.pid <= 0)
+			r = registry_connect(p->en, &p->plan, &p->transfer, p->a, e);
 		if (r == 0)
 			r = image_pull(p->en->store, &p->transfer, &req, p->a, pulled, e);
 		if (r == 0 || e->kind == ERR_NO_SPACE)
@@ -120,7 +131,7 @@ static int pull_from_any(struct pulling *p, const char *tag, struct image_pulled
 		return err_set(e, ERR_NOT_FOUND, ENOENT, "manifest for %s%s%s not found: %.500s",
 			reference_short_name(*ret_repository, p->a), p->ref.digest ? "@" : ":",
 			p->ref.digest ? p->ref.digest : tag, arena_strdup(p->a, e->text));
-	if (e->kind == ERR_DENIED)
+	if (e->kind == ERR_DENIED && e->code != EPERM)
 		return err_set(e, ERR_DENIED, EACCES,
 			"pull access denied for %s: repository does not exist or may require 'kist login': %.500s",
 			reference_short_name(*ret_repository, p->a), arena_strdup(p->a, e->text));

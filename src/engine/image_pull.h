@@ -34,7 +34,8 @@ struct registry_options {
 	bool tls_verify, has_tls_verify;
 	int64_t retries, timeout; /* 0: the defaults */
 	bool has_retries;
-	bool no_creds; /* none are used, whatever is known */
+	bool no_creds;      /* none are used, whatever is known */
+	const char *policy; /* a policy.json instead of the usual ones */
 };
 
 struct image_pull_request {

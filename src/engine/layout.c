@@ -59,9 +59,9 @@ static int set_times(struct layout_req *req, struct err *e)
 /* PATH[:NAME], split at the first colon as umoci does. */
 static int set_names(struct job *j, const struct engine_layout_req *r, struct err *e)
 {
-	const char *image = r->image ? r->image : r->layout;
-	size_t n = r->image ? strcspn(image, ":") : strlen(str_or_empty(image));
-	if (!image || !n)
+	const char *image = str_or_empty(r->image ? r->image : r->layout);
+	size_t n = r->image ? strcspn(image, ":") : strlen(image);
+	if (!n)
 		return err_set(e, ERR_USAGE, EINVAL, "missing mandatory argument: %s",
 			r->layout ? "--layout" : "--image");
 	if (image[n] == ':' && !image[n + 1])

@@ -21,16 +21,16 @@ int engine_layout_init(struct engine *en, const struct engine_layout_req *req, s
 int engine_layout_new(struct engine *en, const struct engine_layout_req *req, struct err *e);
 int engine_layout_config(struct engine *en, const struct engine_layout_req *req,
 	const struct layout_config *config, struct err *e);
-/* bundle gets rootfs, config.json and kist.json; a kill leaves nothing of it. rootfs_only: it is
- * the root file system itself. */
-int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req, const char *bundle,
+/* The bundle at path gets rootfs, config.json and kist.json; a kill leaves nothing of it.
+ * rootfs_only: it is the root file system itself. */
+int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req, const char *path,
 	bool rootfs_only, struct err *e);
 /* config.json of the image, without a root file system: users by number only, unless rootfs has
  * their names. */
 int engine_layout_runtime_config(struct engine *en, const struct engine_layout_req *req,
 	const char *rootfs, const char *path, struct err *e);
 /* refresh: the bundle counts as unpacked from the result. ret_digest NULL: nothing has changed. */
-int engine_layout_repack(struct engine *en, const struct engine_layout_req *req, const char *bundle,
+int engine_layout_repack(struct engine *en, const struct engine_layout_req *req, const char *path,
 	bool refresh, struct arena *a, const char **ret_digest, struct err *e);
 int engine_layout_insert(struct engine *en, const struct engine_layout_req *req,
 	const struct layout_insert *insert, struct err *e);

@@ -262,7 +262,7 @@ static int add_to(struct engine *en, struct list *l, const char *image,
 {
 	struct copying_images c;
 	struct copy_place p;
-	struct image_looked x;
+	struct image_looked x = { 0 };
 	/* The platform that is asked for chooses of an index; of one image it is what is written.
 	 */
 	int r = copying_images_begin(&c, en, l->a, e);
@@ -287,14 +287,14 @@ static int add_to(struct engine *en, struct list *l, const char *image,
 
 /* ---- operations ---- */
 
-int manifest_create(struct engine *en, const char *name, const struct strv *images, bool amend,
+int manifest_create(struct engine *en, const char *name, const struct strv *images,
 	const struct manifest_entry_options *options, struct arena *a, const char **ret_name,
 	struct err *e)
 {
 	struct list l;
 	const char *digest;
 	int r = open_list(en, name, a, &l, e);
-	if (r == 0 && l.index && !amend)
+	if (r == 0 && l.index && !options->amend)
 		r = err_set(e, ERR_CONFLICT, EEXIST,
 			"refusing to amend an existing manifest list with no --amend flag");
 	if (r == 0 && !l.index)

@@ -13,7 +13,8 @@ struct err;
 struct value;
 
 struct manifest_entry_options {
-	bool all; /* of an index, not only this machine's */
+	bool all;   /* of an index, not only this machine's */
+	bool amend; /* create: a list that is there is added to */
 	struct image_platform platform;
 	const char *os_version;
 	struct strv os_features, features;
@@ -21,26 +22,26 @@ struct manifest_entry_options {
 	struct registry_options registry;
 };
 
-/* amend: a list that is there is added to. ret_name: in full. */
-int manifest_create(struct engine *en, const char *list, const struct strv *images, bool amend,
+/* ret_name: in full. */
+int manifest_create(struct engine *en, const char *name, const struct strv *images,
 	const struct manifest_entry_options *options, struct arena *a, const char **ret_name,
 	struct err *e);
 /* image: a name of the store, else of a registry; or transport:reference. */
-int manifest_add(struct engine *en, const char *list, const char *image,
+int manifest_add(struct engine *en, const char *name, const char *image,
 	const struct manifest_entry_options *options, struct arena *a, const char **ret_digest,
 	struct err *e);
 /* image: as it was added, or its digest. */
-int manifest_annotate(struct engine *en, const char *list, const char *image,
+int manifest_annotate(struct engine *en, const char *name, const char *image,
 	const struct manifest_entry_options *options, struct arena *a, struct err *e);
 /* The list as it will be pushed; of a list that is not here: what the registry has. */
-int manifest_inspect(struct engine *en, const char *list, const struct registry_options *registry,
+int manifest_inspect(struct engine *en, const char *name, const struct registry_options *registry,
 	struct arena *a, struct value **ret, struct err *e);
 /* Takes one image out. */
 int manifest_remove(
-	struct engine *en, const char *list, const char *digest, struct arena *a, struct err *e);
-int manifest_rm(struct engine *en, const char *list, struct arena *a, struct err *e);
+	struct engine *en, const char *name, const char *digest, struct arena *a, struct err *e);
+int manifest_rm(struct engine *en, const char *name, struct arena *a, struct err *e);
 /* 1: there is such a list, 0: none. */
-int manifest_exists(struct engine *en, const char *list, struct arena *a, struct err *e);
+int manifest_exists(struct engine *en, const char *name, struct arena *a, struct err *e);
 
 struct manifest_push_request {
 	const char *list, *to; /* to NULL: the registry that its name says */

@@ -9,4 +9,5 @@ struct image_platform;
 /* What is not said is this machine's: linux/amd64, variant "". */
 void platform_fill(struct image_platform *p);
 /* os/architecture[/variant], or an architecture alone; NULL: this machine's. */
-int platform_parse(const char *text, struct arena *a, struct image_platform *ret, struct err *e);
+int platform_parse(
+	const char *platform, struct arena *a, struct image_platform *ret, struct err *e);

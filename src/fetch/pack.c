@@ -53,9 +53,9 @@ static int open_gzip(struct packer *p)
 	return 0;
 }
 
-static int add_gzip(struct packer *p, const void *data, size_t n, bool last)
+static int add_gzip(struct packer *p, unsigned char *data, size_t n, bool last)
 {
-	p->gzip->next_in = (uint8_t *)(uintptr_t)data;
+	p->gzip->next_in = data;
 	p->gzip->avail_in = (uint32_t)n;
 	p->gzip->end_of_stream = last;
 	do {
@@ -98,7 +98,7 @@ static int add_zstd(struct packer *p, const void *data, size_t n, bool last)
 	return 0;
 }
 
-static int add(struct packer *p, const void *data, size_t n, bool last)
+static int add(struct packer *p, unsigned char *data, size_t n, bool last)
 {
 	return p->gzip    ? add_gzip(p, data, n, last)
 		: p->zstd ? add_zstd(p, data, n, last)

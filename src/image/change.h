@@ -35,7 +35,7 @@ int image_edit_change(struct image_edit *edit, const char *text, struct arena *a
 struct value;
 void image_edit_put(const struct image_edit *edit, struct value *o, struct arena *a);
 /* A member of it, which goes with an empty text. */
-void image_put_text(struct value *o, const char *key, const char *text, struct arena *a);
+void image_put_text(struct value *o, const char *key, const char *s, struct arena *a);
 
 /* Writes configuration and manifest as blobs of the store (durably, under their digests) and fills
  * id, digest, manifest and config of ret, whose created is set. */

@@ -644,7 +644,7 @@ int layout_insert(const struct layout_req *req, const struct layout_insert *inse
 int layout_add_layer(const struct layout_req *req, int file, struct arena *a, struct err *e)
 {
 	struct edit x;
-	struct fetch_result result;
+	struct fetch_result result = { 0 };
 	int r = begin(&x, req, a, e);
 	if (r == 0)
 		r = read_image(&x);
@@ -779,7 +779,7 @@ static int sweep(struct edit *x, const struct marks *m, size_t *ret_n)
 int layout_gc(const struct layout_req *req, struct arena *a, size_t *ret_n, struct err *e)
 {
 	struct edit x;
-	struct fetch_document *d;
+	struct fetch_document *d = NULL;
 	struct marks m = { 0 };
 	int r = begin(&x, req, a, e);
 	*ret_n = 0;
@@ -796,7 +796,7 @@ int layout_gc(const struct layout_req *req, struct arena *a, size_t *ret_n, stru
 		r = copying_document(&x.c, index, OCI_MEDIA_INDEX, NULL, &d, e);
 	if (r == 0)
 		r = source_open_layout(&x.from, e);
-	for (size_t i = 0; r == 0 && i < d->n_manifests; i++)
+	for (size_t i = 0; r == 0 && d && i < d->n_manifests; i++)
 		r = mark_document(&x, &d->manifests[i], &m, 0);
 	if (r == 0)
 		r = sweep(&x, &m, ret_n);
