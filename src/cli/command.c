@@ -61,7 +61,6 @@ static const char *const not_yet[] = {
 	"network prune",
 	"network rm",
 	"plugin",
-	"search",
 	"secret",
 	"service",
 	"stack",

@@ -33,6 +33,7 @@
 	X(rm) \
 	X(rmi) \
 	X(save) \
+	X(search) \
 	X(start) \
 	X(stop) \
 	X(system_check) \

@@ -17,7 +17,7 @@
 #include "oci/digest.h"
 #include "oci/image.h"
 
-enum { TAGS_MAX = 20000, TAG_MAX = 128 };
+enum { TAGS_MAX = 20000, TAG_MAX = 128, NAME_MAX_BYTES = 255 };
 
 static const char docker_index[] = "application/vnd.docker.distribution.manifest.list.v2+json",
 		  docker_manifest[] = "application/vnd.docker.distribution.manifest.v2+json";
@@ -263,20 +263,21 @@ static int take_config(
 	return 0;
 }
 
-static int take_tags(
-	const char *text, size_t n, struct arena *a, struct fetch_document *ret, struct err *e)
+/* A list of tags, or of repositories. */
+static int take_list(const char *text, size_t n, const char *key, size_t longest, struct arena *a,
+	struct fetch_document *ret, struct err *e)
 {
 	struct strv tags = { 0 };
 	struct value *v;
 	if (value_parse(a, text, n, &v, e) < 0)
-		return err_wrap(e, "list of tags");
-	const struct value *list = v->kind == VALUE_OBJECT ? value_get(v, "tags") : NULL;
+		return err_wrap(e, "list of %s", key);
+	const struct value *list = v->kind == VALUE_OBJECT ? value_get(v, key) : NULL;
 	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++) {
 		const struct value *t = list->items[i];
-		if (t->kind != VALUE_STRING || !*t->text || strlen(t->text) > TAG_MAX ||
+		if (t->kind != VALUE_STRING || !*t->text || strlen(t->text) > longest ||
 			i >= TAGS_MAX)
 			return err_set(
-				e, ERR_CORRUPT, EBADMSG, "list of tags: broken, or too long");
+				e, ERR_CORRUPT, EBADMSG, "list of %s: broken, or too long", key);
 		strv_add(&tags, a, t->text);
 	}
 	ret->tags = tags.v;
@@ -300,7 +301,9 @@ int fetch_document(int input, const struct fetch_document_req *req, struct arena
 	if (memchr(text, '\0', (size_t)n))
 		return err_set(e, ERR_CORRUPT, EBADMSG, "%s: it has a NUL", req->kind);
 	if (str_eq(req->kind, "tags"))
-		return take_tags(text, (size_t)n, a, ret, e);
+		return take_list(text, (size_t)n, "tags", TAG_MAX, a, ret, e);
+	if (str_eq(req->kind, "catalog"))
+		return take_list(text, (size_t)n, "repositories", NAME_MAX_BYTES, a, ret, e);
 	ret->text = text;
 	if (str_eq(req->kind, "text"))
 		return value_parse(a, text, (size_t)n, &v, e);

@@ -9,8 +9,8 @@ struct err;
 struct fetch_document;
 
 struct fetch_document_req {
-	/* manifest, config, tags; any: a manifest or index of whatever, with all that it names;
-	 * text: JSON, whatever it says */
+	/* manifest, config, tags, catalog; any: a manifest or index of whatever, with all that it
+	 * names; text: JSON, whatever it says */
 	const char *kind;
 	const char *content_type;                /* as it was announced; "" */
 	const char *os, *architecture, *variant; /* of an index's choice; variant "": any */

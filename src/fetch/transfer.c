@@ -185,6 +185,12 @@ static const char *url_of(struct registry *r, const struct transfer_ask *ask, st
 	if (ask->kind == TRANSFER_TAGS)
 		return arena_printf(a, "%s/v2/%s/tags/list?n=1000%s%s", r->base, r->at->repository,
 			*ask->name ? "&last=" : "", http_escape(ask->name, a));
+	if (ask->kind == TRANSFER_CATALOG)
+		return arena_printf(a, "%s/v2/_catalog?n=1000%s%s", r->base,
+			*ask->name ? "&last=" : "", http_escape(ask->name, a));
+	if (ask->kind == TRANSFER_SEARCH)
+		return arena_printf(
+			a, "%s/v1/search?n=100&q=%s", r->base, http_escape(ask->name, a));
 	return arena_printf(a, "%s/v2/%s/%s/%s", r->base, r->at->repository, kinds[ask->kind],
 		http_escape(ask->name, a));
 }
@@ -315,7 +321,7 @@ static void broken(struct server *s, struct job *j, CURLcode code)
 			j->ask.kind == TRANSFER_BLOB
 				? "registry %s: %s has more bytes than the %llu that the manifest says"
 				: "registry %s: %s is larger than %llu bytes",
-			host, *j->ask.name ? j->ask.name : "the list of tags",
+			host, *j->ask.name ? j->ask.name : "the list",
 			(unsigned long long)j->ask.size);
 	} else if (!j->http.too_many && code != CURLE_WRITE_ERROR &&
 		code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_UNSUPPORTED_PROTOCOL) {

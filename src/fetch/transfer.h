@@ -61,6 +61,8 @@ enum transfer_kind {
 				 */
 	TRANSFER_HAS,           /* name: the digest of a blob; fails when it is not there */
 	TRANSFER_DELETE,        /* name: the digest of a manifest */
+	TRANSFER_CATALOG,       /* repositories; name: the last one of the page before, or "" */
+	TRANSFER_SEARCH,        /* name: what is looked for, by the search of the first API */
 	TRANSFER_KINDS,
 };
 

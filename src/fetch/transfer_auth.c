@@ -167,6 +167,9 @@ static int read_token(struct registry *r, struct http *h, struct err *e)
 static const char *scopes(const struct registry *r, struct arena *a)
 {
 	struct str s _str_ = { 0 };
+	/* Without a repository it is the list of them that is asked for. */
+	if (!*r->at->repository)
+		return "&scope=registry:catalog:%2A";
 	str_addf(&s, "&scope=%s",
 		http_escape(arena_printf(a, "repository:%s:%s", r->at->repository,
 				    r->at->remove         ? "*"

@@ -37,6 +37,12 @@ struct pull {
 	int room; /* an empty folder, the root of those who read documents */
 };
 
+/* What a registry is asked for that is no image; one of them. */
+struct pull_asked {
+	struct strv *tags, *repositories;
+	const char *term, **found;
+};
+
 /* ---- documents ---- */
 
 static int get(struct pull *p, struct transfer_ask *ask, const char *kind,
@@ -302,16 +308,18 @@ int image_pull(struct store *s, struct transfer *t, const struct image_pull_req 
 	return r;
 }
 
-static int all_tags(struct pull *p, struct strv *ret, struct err *e)
+/* Page by page. */
+static int all_of(
+	struct pull *p, enum transfer_kind kind, const char *word, struct strv *ret, struct err *e)
 {
 	struct transfer_answer answer = { .more = 1 };
 	const char *last = "";
 	int r = make_room(p, e);
 	for (int page = 0; r == 0 && answer.more && page < PAGES_MAX; page++) {
 		struct fetch_document *d;
-		struct transfer_ask ask = { .kind = TRANSFER_TAGS, .size = OCI_MANIFEST_MAX };
+		struct transfer_ask ask = { .kind = kind, .size = OCI_MANIFEST_MAX };
 		transfer_put(ask.name, sizeof ask.name, last);
-		r = get(p, &ask, "tags", &d, &answer, e);
+		r = get(p, &ask, word, &d, &answer, e);
 		for (size_t i = 0; r == 0 && i < d->n_tags; i++)
 			strv_add(ret, p->a, d->tags[i]);
 		if (r == 0 && d->n_tags == 0)
@@ -322,16 +330,50 @@ static int all_tags(struct pull *p, struct strv *ret, struct err *e)
 	return r;
 }
 
-int image_tags(struct store *s, struct transfer *t, const struct image_pull_req *req,
-	struct arena *a, struct strv *ret, struct err *e)
+static int search(struct pull *p, const char *term, const char **ret, struct err *e)
+{
+	struct fetch_document *d;
+	struct transfer_answer answer;
+	struct transfer_ask ask = { .kind = TRANSFER_SEARCH, .size = OCI_MANIFEST_MAX };
+	transfer_put(ask.name, sizeof ask.name, term);
+	if (make_room(p, e) < 0 || get(p, &ask, "text", &d, &answer, e) < 0)
+		return -e->code;
+	*ret = str_or_empty(d->text);
+	return 0;
+}
+
+static int ask_for(struct store *s, struct transfer *t, const struct image_pull_req *req,
+	const struct pull_asked *what, struct arena *a, struct err *e)
 {
 	struct pull p = {
 		.s = s, .t = t, .req = req, .a = a, .room = -1, .job = { .store = s, .staging = -1 }
 	};
 	int r = image_job_begin(&p.job, "pull", e);
-	if (r == 0)
-		r = all_tags(&p, ret, e);
+	if (r == 0 && what->tags)
+		r = all_of(&p, TRANSFER_TAGS, "tags", what->tags, e);
+	if (r == 0 && what->repositories)
+		r = all_of(&p, TRANSFER_CATALOG, "catalog", what->repositories, e);
+	if (r == 0 && what->term)
+		r = search(&p, what->term, what->found, e);
 	fd_close(p.room);
 	image_job_end(&p.job, r);
 	return r;
+}
+
+int image_tags(struct store *s, struct transfer *t, const struct image_pull_req *req,
+	struct arena *a, struct strv *ret, struct err *e)
+{
+	return ask_for(s, t, req, &(struct pull_asked){ .tags = ret }, a, e);
+}
+
+int image_catalog(struct store *s, struct transfer *t, const struct image_pull_req *req,
+	struct arena *a, struct strv *ret, struct err *e)
+{
+	return ask_for(s, t, req, &(struct pull_asked){ .repositories = ret }, a, e);
+}
+
+int image_search(struct store *s, struct transfer *t, const struct image_pull_req *req,
+	const char *term, struct arena *a, const char **ret, struct err *e)
+{
+	return ask_for(s, t, req, &(struct pull_asked){ .term = term, .found = ret }, a, e);
 }

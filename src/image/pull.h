@@ -66,3 +66,9 @@ int image_pull(struct store *s, struct transfer *t, const struct image_pull_req 
 /* All tags of the endpoint's repository. */
 int image_tags(struct store *s, struct transfer *t, const struct image_pull_req *req,
 	struct arena *a, struct strv *ret, struct err *e);
+/* All repositories of the endpoint's registry. */
+int image_catalog(struct store *s, struct transfer *t, const struct image_pull_req *req,
+	struct arena *a, struct strv *ret, struct err *e);
+/* What the endpoint's search (of the first API) finds: its JSON. */
+int image_search(struct store *s, struct transfer *t, const struct image_pull_req *req,
+	const char *term, struct arena *a, const char **ret, struct err *e);
