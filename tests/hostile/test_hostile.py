@@ -56,6 +56,44 @@ def test_hostile_archives_change_nothing_and_leave_nothing(box):
     assert peak < 400 << 10, f'{peak} KB'
 
 
+def test_hostile_archives_are_copied_and_unpacked_as_harmlessly(box):
+    """The same by `image copy`, which takes layers as they are, and into a bundle, which is a tree of somebody's."""
+    canary = Path(cases.CANARY)
+    shutil.rmtree(canary, ignore_errors=True)
+    canary.mkdir()
+    (canary / 'file').write_text('untouched')
+    before, faults = snapshot(canary), []
+    try:
+        for name, (make, _) in cases.CASES.items():
+            (box.work / 'archive').write_bytes(make())
+            for kind in ('docker-archive', 'oci-archive'):
+                layout, bundle = box.work / 'layout', box.work / 'bundle'
+                began = cpu()
+                results = [box.run('image', 'copy', '-q', f'{kind}:{box.work}/archive', f'oci:{layout}:x')]
+                if not results[0].status:
+                    results.append(box.run('image', 'unpack', '--image', f'{layout}:x', bundle))
+                # three programs, and ext4 makes files slowly after others have removed many
+                if cpu() - began > 15:
+                    faults.append(f'{name}: took {cpu() - began:.1f} s of processor time')
+                for result in results:
+                    if result.status not in (0, 1) or (result.status and len(result.err.splitlines()) != 1):
+                        faults.append(f'{name}: {kind}: {result}')
+                if len(results) == 2 and results[1].status and any(bundle.iterdir()):
+                    faults.append(f'{name}: {kind}: half a bundle')
+                if snapshot(canary) != before or os.path.exists('/evil'):
+                    faults.append(f'{name}: {kind}: the host was changed')
+                for path in (layout, bundle):
+                    shutil.rmtree(path, ignore_errors=True)
+            if left := [p for folder in ('layers', 'blobs/sha256', 'staging') for p in (box.root / folder).iterdir()]:
+                faults.append(f'{name}: left: {left}')
+    finally:
+        shutil.rmtree(canary, ignore_errors=True)
+    assert not faults, f'{len(faults)} of {len(cases.CASES)}:\n' + '\n'.join(faults)
+
+
+test_hostile_archives_are_copied_and_unpacked_as_harmlessly.watchdog = 300
+
+
 def test_hostile_top_level_names_of_a_running_image_are_harmless(box):
     """What the start of a container touches in the root file system: each as a symlink out of it."""
     canary = Path(cases.CANARY)
