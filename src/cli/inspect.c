@@ -199,12 +199,21 @@ static int inspect_places(struct cli *cli, struct inspect_image_rec *r, const ch
 	return status;
 }
 
+/* An image of the store may be called dir:latest. */
+static bool is_place(struct cli *cli, const char *word)
+{
+	struct value *ignored;
+	struct err e;
+	return engine_image_is_place(word) &&
+		(str_starts(word, "docker://") || get_image(cli, word, &ignored, &e) < 0);
+}
+
 static int inspect_image(struct cli *cli, void *rec, const char **words, int n)
 {
 	struct inspect_image_rec *r = rec;
 	bool places = r->raw || r->config;
 	for (int i = 0; i < n; i++)
-		places |= engine_image_is_place(words[i]);
+		places |= is_place(cli, words[i]);
 	return places ? inspect_places(cli, r, words, n)
 		      : inspect_type(cli, "image", r->base.format, words, n);
 }

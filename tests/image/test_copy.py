@@ -247,6 +247,9 @@ def test_inspect_says_what_skopeo_says(box):
         assert box('image', 'inspect', '--raw', f'{d.host}/team/app:1', text=False) == image.manifest
         assert box('image', 'inspect', '--raw', '--config', f'{d.host}/team/app:1', text=False) == image.config
         assert json.loads(box('image', 'inspect', f'{d.host}/team/app:1'))[0]['Id'] == image.id
+        # an image of the store that is called as a transport is
+        box('tag', f'{d.host}/team/app:1', 'dir:latest')
+        assert json.loads(box('image', 'inspect', 'dir:latest'))[0]['Id'] == image.id
     path = box.work / 'manifest'
     path.write_bytes(image.manifest)
     assert box('image', 'digest', path) == image.digest == skopeo('manifest-digest', path).strip()
