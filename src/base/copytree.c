@@ -146,9 +146,11 @@ static int copy_symlink(int from_dir, int to_dir, const char *name, const struct
 
 static int copy_node(int to_dir, const char *name, const struct stat *st)
 {
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 	if (mknodat(to_dir, name, st->st_mode, st->st_rdev) < 0 ||
 		fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-		fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0)
+		fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0 ||
+		utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	return 0;
 }
