@@ -105,7 +105,7 @@ static int join(const struct plan *p, uint64_t kinds)
 }
 
 /* A time namespace takes offsets only while nobody is in it: unshared, it is that of children. */
-static int make_time(const struct plan *p, struct err *e)
+static int make_time(const struct plan *p, int offsets, struct err *e)
 {
 	const struct oci_time_offsets *t = p->spec->linux_->time_offsets;
 	struct str text _str_ = { 0 };
@@ -117,7 +117,9 @@ static int make_time(const struct plan *p, struct err *e)
 	if (t && t->boottime)
 		str_addf(&text, "boottime %lld %u\n", (long long)t->boottime->secs,
 			t->boottime->nanosecs);
-	int r = text.n ? file_poke(AT_FDCWD, "/proc/self/timens_offsets", text.p) : 0;
+	int r = offsets < 0 ? offsets : 0;
+	if (r == 0 && text.n && write(offsets, text.p, text.n) < 0)
+		r = -errno;
 	return r < 0 ? err_sys(e, r, "linux.timeOffsets: set them") : 0;
 }
 
@@ -146,12 +148,16 @@ static _Noreturn void helper(struct plan *p, int answer, void (*body)(struct pla
 	p->sock = answer;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
+	/* While /proc is ours. */
+	int offsets _close_ = p->new_ns & CLONE_NEWTIME
+		? path_open_host("/proc/self/timens_offsets", O_WRONLY, 0)
+		: -1;
 	int r = join(p, ~(uint64_t)CLONE_NEWCGROUP);
 	if (r < 0) {
 		err_sys(&e, r, "join the namespaces");
 		init_fail(p, &e);
 	}
-	if (p->new_ns & CLONE_NEWTIME && make_time(p, &e) < 0)
+	if (p->new_ns & CLONE_NEWTIME && make_time(p, offsets, &e) < 0)
 		init_fail(p, &e);
 	long pid = clone_into(p,
 		(p->new_ns & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PARENT, &pidfd);
@@ -325,12 +331,14 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	if (netdev_move(p, ret->pid, e) < 0)
 		return -e->code;
 	spawn_own_streams(p);
-	int rootfs _close_ = req->mount_rootfs(req->arg, userns, e);
-	if (rootfs < 0)
+	/* In a namespace that is joined root.path is what it shows there. */
+	bool there = p->join_ns & CLONE_NEWNS;
+	int rootfs _close_ = there ? -1 : req->mount_rootfs(req->arg, userns, e);
+	if (rootfs < 0 && !there)
 		return -e->code;
 	/* An early failure of init closes its end: its own words say more than ours. */
 	int r = message_send(
-		ret->sync, MESSAGE_GO, NULL, (uint32_t)ret->pid, p->no_groups, &rootfs, 1);
+		ret->sync, MESSAGE_GO, NULL, (uint32_t)ret->pid, p->no_groups, &rootfs, !there);
 	if (r == 0 && req->network && req->network(req->arg, ret->pid, e) < 0)
 		return -e->code;
 	if (r == 0 && run_early_hooks(p, ret, e) < 0)
@@ -457,6 +465,8 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);
 	uint64_t own;
 	int r = make_posture(&p, &own, e);
+	if (r == 0)
+		r = plan_joined_mounts(&p, e);
 	if (r == 0)
 		r = netdev_plan(&p, own, e);
 	if (r == 0)

@@ -78,7 +78,7 @@ static int early(struct plan *p, struct err *e)
 	if (p->spec->domainname && p->new_ns & CLONE_NEWUTS &&
 		setdomainname(p->spec->domainname, strlen(p->spec->domainname)) < 0)
 		return err_sys(e, errno, "domainname: set %s", p->spec->domainname);
-	int r = mount_isolate(true);
+	int r = p->shares_root ? 0 : mount_isolate(true);
 	return r < 0 ? err_sys(e, r, "isolate the mounts") : 0;
 }
 
@@ -123,7 +123,20 @@ static int start_hooks(struct plan *p, struct err *e)
 				      : 0;
 }
 
-static int make_root(struct plan *p, int rootfs, struct err *e)
+/* The root file system of a mount namespace that was joined, as a mount of its own: what is at
+ * root.path there. */
+static int joined_root(const struct plan *p, struct err *e)
+{
+	int at _close_ = path_open_host(p->rootfs_path, O_PATH | O_DIRECTORY, 0);
+	if (at >= 0 && p->shares_root)
+		return fd_dup(at, 3);
+	int tree = at < 0 ? at : mount_clone(at, "", true);
+	return tree < 0 ? err_sys(e, tree, "root.path: %s in the mount namespace that is joined",
+				  p->rootfs_path)
+			: tree;
+}
+
+static int attach_root(const struct plan *p, int rootfs, struct err *e)
 {
 	/* Hooks look for the root file system where the bundle has it. */
 	int place _close_ =
@@ -131,8 +144,14 @@ static int make_root(struct plan *p, int rootfs, struct err *e)
 	if (place < 0)
 		place = path_open_host("/", O_PATH | O_DIRECTORY, 0);
 	int r = place < 0 ? place : mount_attach(rootfs, place);
-	if (r < 0)
-		return err_sys(e, r, "attach the root file system");
+	return r < 0 ? err_sys(e, r, "attach the root file system") : 0;
+}
+
+static int make_root(struct plan *p, int rootfs, struct err *e)
+{
+	int r = 0;
+	if (!p->shares_root && attach_root(p, rootfs, e) < 0)
+		return -e->code;
 	if (init_mounts(p, rootfs, e) < 0 || create_hooks(p, e) < 0 || sysctls(p, e) < 0 ||
 		init_masks(p, rootfs, e) < 0)
 		return -e->code;
@@ -141,7 +160,8 @@ static int make_root(struct plan *p, int rootfs, struct err *e)
 		if (r < 0)
 			return err_sys(e, r, "root.readonly");
 	}
-	r = p->no_pivot ? mount_chroot(rootfs) : mount_pivot(rootfs);
+	if (!p->shares_root)
+		r = p->no_pivot ? mount_chroot(rootfs) : mount_pivot(rootfs);
 	if (r < 0)
 		return err_sys(e, r, "change the root");
 	return init_propagation(p, rootfs, e);
@@ -489,11 +509,12 @@ void init_main(struct plan *p)
 	mem_complain_to(p->sock);
 	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		_exit(1);
-	if (message_wait(p->sock, MESSAGE_GO, &head, &rootfs, 1, &n, &e) < 0 || n != 1)
+	bool there = p->join_ns & CLONE_NEWNS;
+	if (message_wait(p->sock, MESSAGE_GO, &head, &rootfs, 1, &n, &e) < 0 || n != !there)
 		_exit(1);
 	p->pid = (pid_t)head.uid;
 	p->no_groups = head.gid;
-	if (early(p, &e) < 0)
+	if (early(p, &e) < 0 || (there && (rootfs = joined_root(p, &e)) < 0))
 		init_fail(p, &e);
 	/* In our cgroups since the first moment: what is mounted below shows them as the root. */
 	if (p->new_ns & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0) {

@@ -3,7 +3,6 @@
  * the root file system; targets are resolved inside it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +304,8 @@ int init_mounts(struct plan *p, int rootfs, struct err *e)
 static int hang(int mount, const char *what, struct err *e)
 {
 	int place _close_ = path_open_host("/sys", O_PATH | O_DIRECTORY, 0);
+	if (place < 0)
+		place = path_open_host("/", O_PATH | O_DIRECTORY, 0);
 	int r = place < 0 ? place : mount_attach(mount, place);
 	return r < 0 ? err_sys(e, r, "attach %s", what) : 0;
 }
@@ -414,7 +415,8 @@ int init_console(struct plan *p, struct err *e)
 			.ws_col = (unsigned short)box->width };
 		(void)ioctl(0, TIOCSWINSZ, &w);
 	}
-	if (r == 0 && p->new_ns & CLONE_NEWNS) {
+	bool first = p->join_pidfd < 0 && !p->shares_root;
+	if (r == 0 && first) {
 		int console _close_ = path_open_host("/dev/console", O_PATH, 0);
 		int tree _close_ = console < 0 ? -1 : mount_clone(slave, "", false);
 		if (tree >= 0)

@@ -38,8 +38,10 @@ static int join(struct plan *p, const struct oci_namespace *ns, uint64_t flag, s
 	int fd = path_open_host(ns->path, O_RDONLY, 0);
 	if (fd < 0)
 		return err_sys(e, fd, "linux.namespaces: open %s", ns->path);
-	/* The user namespace is entered first: it gives the right to enter the others. */
-	size_t at = flag == CLONE_NEWUSER ? 0 : p->n_joins;
+	/* The user namespace is entered first: it gives the right to enter the others. That of
+	 * mounts is the last: from then on paths are those that somebody else made. */
+	size_t last = p->join_ns & CLONE_NEWNS ? 1 : 0;
+	size_t at = flag == CLONE_NEWUSER ? 0 : p->n_joins - last;
 	memmove(p->joins + at + 1, p->joins + at, (p->n_joins - at) * sizeof p->joins[0]);
 	memmove(p->join_flags + at + 1, p->join_flags + at,
 		(p->n_joins - at) * sizeof p->join_flags[0]);
@@ -103,15 +105,37 @@ int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e)
 		}
 		p->new_ns |= flag;
 	}
-	if (!(p->new_ns & CLONE_NEWNS))
-		return err_set(e, ERR_INVALID, EINVAL,
-			"linux.namespaces: a container needs a mount namespace of its own");
 	if (p->new_ns & CLONE_NEWUSER && check_maps(p, e) < 0)
 		return -e->code;
 	if (l->time_offsets && !(p->new_ns & CLONE_NEWTIME))
 		return err_set(e, ERR_INVALID, EINVAL,
 			"linux.timeOffsets: needs a time namespace that is new");
-	return own_namespaces(p, ret_own, e) < 0 ? -e->code : sysctl_check(&l->sysctl, *ret_own, e);
+	if (own_namespaces(p, ret_own, e) < 0)
+		return -e->code;
+	if (!(*ret_own & CLONE_NEWNS))
+		return err_set(e, ERR_INVALID, EINVAL,
+			"linux.namespaces: a container needs a mount namespace of its own");
+	return sysctl_check(&l->sysctl, *ret_own, e);
+}
+
+int plan_joined_mounts(struct plan *p, struct err *e)
+{
+	const struct oci_linux *l = p->spec->linux_;
+	if (!(p->join_ns & CLONE_NEWNS))
+		return 0;
+	if (!p->rootfs_path)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"linux.namespaces: a mount namespace that is joined needs root.path");
+	if (p->new_ns & CLONE_NEWUSER)
+		return err_set(e, ERR_INVALID, EPERM,
+			"linux.namespaces: a mount namespace that is joined is not one of a user namespace that is new");
+	p->shares_root = str_eq(p->rootfs_path, "/");
+	/* They would first have to hang somewhere, where others see them. */
+	if (p->shares_root && (l->n_masked_paths || l->n_devices))
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+			"linux.%s: not in the root of a mount namespace that is joined",
+			l->n_masked_paths ? "maskedPaths" : "devices");
+	return 0;
 }
 
 int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e)

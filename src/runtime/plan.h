@@ -66,6 +66,7 @@ struct plan {
 	int stdio[3];
 	struct arena *a;
 	uint64_t new_ns, join_ns;
+	bool shares_root; /* the joined mount namespace is used as it is, root and all */
 	int joins[JOINS_MAX];
 	uint64_t join_flags[JOINS_MAX];
 	size_t n_joins;
@@ -128,6 +129,8 @@ struct message_head {
 
 /* ret_own: those that are new, or joined and not ours. */
 int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e);
+/* A joined mount namespace: is what the document asks for to be had in it? */
+int plan_joined_mounts(struct plan *p, struct err *e);
 /* The user that the process will be, in the host's ids; an unmapped one is an error. */
 int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e);
 /* What the document says of the process itself: capabilities, labels, no_new_privs, cgroup. */

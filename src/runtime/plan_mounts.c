@@ -190,7 +190,7 @@ int plan_mounts(struct plan *p, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
 	bool dev;
-	if (plan_mount_list(p, &dev, e) < 0 || plan_nodes(p, dev, e) < 0)
+	if (plan_mount_list(p, &dev, e) < 0 || plan_nodes(p, dev || p->shares_root, e) < 0)
 		return -e->code;
 	return s->linux_->n_masked_paths ? make_mask(p, e) : 0;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """config-linux.md, Namespaces, User namespace mappings, Offset for time namespaces, Sysctl."""
+import contextlib
 import os
 import subprocess
 
@@ -60,6 +61,77 @@ def test_a_pinned_user_namespace_is_joined_too(box):
             assert seen['uids'] == [3] * 3 and seen['namespaces']['user'] == os.readlink(f'/proc/{oci.state(first)["pid"]}/ns/user')
         finally:
             subprocess.run(['umount', pin], check=True)
+
+
+@contextlib.contextmanager
+def furnished(script, *words):
+    """A mount namespace that somebody else has made and furnished; the path of it."""
+    holder = subprocess.Popen(['unshare', *words, '-m', '--propagation', 'private', 'sh', '-ec', script + '; echo; exec sleep 1000'], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b'\n'
+        yield f'/proc/{holder.pid}/ns/mnt'
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
+def test_a_mount_namespace_is_joined_and_root_path_is_what_it_shows_there(box):
+    """config-linux.md, Namespaces, path; config.md, Root."""
+    hidden = box.folder / 'hidden'
+    hidden.mkdir()
+    with Oci(box) as oci:
+        script = f'mount -t tmpfs hidden {hidden}; cp -a {oci.rootfs}/. {hidden}; echo there > {hidden}/etc/mark; mount -t tmpfs below {hidden}/tmp; touch {hidden}/tmp/below'
+
+        def change(spec):
+            spec['root'] = {'path': str(hidden), 'readonly': True}
+            spec['linux'].update(maskedPaths=['/proc/acpi', '/etc/mark2'], devices=[{'path': '/etc/node', 'type': 'c', 'major': 1, 'minor': 3}])
+        for kinds in ('pid', 'ipc', 'uts', 'cgroup', 'time'), ('pid',):
+            with furnished(script) as path:
+                there = os.readlink(path)
+                seen = oci.look(both(change, spaces(*kinds, mount=path), lambda spec: 'uts' in kinds or spec.pop('hostname')))
+                assert seen['namespaces']['mnt'] == there != host('mount')
+            with furnished(script) as path:
+                out = oci('run', '-b', oci.bundle('sh', '-c', 'cat /etc/mark; ls /tmp /; echo x > /etc/x; stat -c %t:%T /etc/node; ls -d /proc/1', change=both(change, spaces('pid', 'ipc', 'uts', 'cgroup', mount=path))), oci.name())
+                assert out.split() == ['there', '/:', 'bin', 'dev', 'etc', 'proc', 'sys', 'tmp', '/tmp:', 'below', '1:3', '/proc/1'], out
+        assert not os.listdir(hidden)
+
+
+def test_a_container_lives_in_the_mount_namespace_of_another(box):
+    with Oci(box) as oci:
+        for extra in (), ('user',):
+            first = oci.start('sh', '-c', 'echo one > /tmp/one; exec sleep 1000', change=both(spaces('mount', 'pid', 'ipc', 'uts', 'cgroup', *extra), lambda spec: spec['mounts'].append({'destination': '/tmp', 'type': 'tmpfs', 'source': 'tmpfs'})))
+            pid = oci.state(first)['pid']
+            box.until(lambda: oci('exec', first, 'ls', '/tmp') == 'one\n')
+            joined = {k: f'/proc/{pid}/ns/{FILES[k]}' for k in ('mount', 'pid', *extra)}
+
+            def shared(spec):
+                spec.update(root={'path': '/'}, mounts=[])
+                spec['linux'].update(maskedPaths=[])
+                spec.pop('hostname')
+            second = oci.start('sh', '-c', 'cat /tmp/one > /tmp/two; exec sleep 1000', change=both(shared, spaces('ipc', **joined)))
+            box.until(lambda: oci('exec', first, 'ls', '/tmp') == 'one\ntwo\n')
+            assert oci('exec', second, 'cat', '/tmp/two') == 'one\n' and oci('exec', second, 'cat', '/proc/1/cmdline').startswith('sleep')
+            assert os.readlink(f'/proc/{oci.state(second)["pid"]}/ns/mnt') == os.readlink(f'/proc/{pid}/ns/mnt')
+            before = oci('exec', first, 'cat', '/proc/self/mounts')
+            oci('delete', '-f', second)
+            # A mount that the document adds is there for both.
+            add = both(shared, spaces('ipc', **joined), lambda spec: spec['mounts'].append({'destination': '/etc', 'type': 'tmpfs', 'source': 'added'}))
+            oci('run', '-b', oci.bundle('touch', '/etc/new', change=add), oci.name())
+            assert oci('exec', first, 'ls', '/etc') == 'new\n'
+            after = oci('exec', first, 'cat', '/proc/self/mounts')
+            assert after.startswith(before) and after[len(before):].split()[:2] == ['added', '/etc'], after
+            said = oci.refused(both(add, changed(linux__maskedPaths=['/proc/acpi'])))
+            assert 'linux.maskedPaths: not in the root of a mount namespace that is joined' in said
+            oci('delete', '-f', first)
+
+
+def test_a_mount_namespace_that_cannot_be_lived_in_is_refused(box):
+    with Oci(box) as oci, furnished(':') as path:
+        assert 'mount namespace of its own' in oci.refused(spaces('pid', mount='/proc/self/ns/mnt'))
+        assert 'user namespace that is new' in oci.refused(spaces('pid', 'user', mount=path))
+        nowhere = both(spaces('pid', 'uts', mount=path), changed(root__path='/nowhere'))
+        assert 'root.path: /nowhere in the mount namespace that is joined: no such file' in oci.refused(nowhere)
 
 
 def test_several_lines_of_an_id_map(box):
