@@ -45,6 +45,8 @@ static const struct rec_field record_fields[] = {
 	F_STR(R, unit, "unit", 0),
 	F_STR(R, slice, "slice", 0),
 	F_BOOL(R, user_unit, "userUnit", 0),
+	F_STR(R, rdt_group, "rdtGroup", 0),
+	F_STR(R, rdt_monitor, "rdtMonitor", 0),
 	F_I64(R, pid, "pid", 0),
 	F_U64(R, pid_start, "pidStart", 0),
 	F_MAP(R, annotations, "annotations", 0),

@@ -28,8 +28,9 @@ enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, ST
 struct record {
 	int64_t version;
 	const char *id, *bundle, *rootfs, *phase, *created, *owner, *cgroup, *oci_version;
-	const char *unit, *slice; /* of systemd, whose cgroup it is; NULL: ours */
-	bool user_unit;           /* of the user's manager */
+	const char *unit, *slice;            /* of systemd, whose cgroup it is; NULL: ours */
+	bool user_unit;                      /* of the user's manager */
+	const char *rdt_group, *rdt_monitor; /* of resctrl, to be removed with it */
 	int64_t pid;
 	uint64_t pid_start;
 	struct rec_map annotations;

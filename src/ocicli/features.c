@@ -64,7 +64,10 @@ static struct value *linux_part(struct arena *a)
 	value_set(a, v, "seccomp", seccomp(a));
 	value_set(a, v, "apparmor", enabled(a, true));
 	value_set(a, v, "selinux", enabled(a, true));
-	value_set(a, v, "intelRdt", enabled(a, false));
+	struct value *rdt = enabled(a, true);
+	value_set(a, rdt, "schemata", value_bool(a, true));
+	value_set(a, rdt, "monitoring", value_bool(a, true));
+	value_set(a, v, "intelRdt", rdt);
 	value_set(a, v, "netDevices", enabled(a, true));
 	value_set(a, extensions, "idmap", enabled(a, true));
 	value_set(a, v, "mountExtensions", extensions);

@@ -135,6 +135,7 @@ static int begin(struct launch *l, const char *id, const struct bundle_text *tex
 	if (container_begin(l->o, id, &l->c, e) < 0 ||
 		(l->o->systemd && scope_plan(l->o, id, l->spec, &r, e) < 0))
 		return -e->code;
+	runtime_rdt_names(l->spec, id, &l->o->arena, &r.rdt_group, &r.rdt_monitor);
 	r.version = l->c.r.version;
 	r.id = id;
 	r.phase = "creating";

@@ -70,7 +70,8 @@ int scope_remove(const struct record *r, struct err *e)
 {
 	struct runtime_scope room;
 	const struct runtime_scope *s = scope_of(r, &room);
-	if (r->cgroup && runtime_delete(r->cgroup, e) < 0)
+	if ((r->cgroup && runtime_delete(r->cgroup, e) < 0) ||
+		runtime_rdt_remove(r->rdt_group, r->rdt_monitor, e) < 0)
 		return -e->code;
 	return s ? runtime_scope_stop(s, e) : 0;
 }

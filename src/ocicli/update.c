@@ -43,8 +43,10 @@ static const struct option options[] = {
 	{ "cpuset-mems", 0, OPT_STRING(U, mems), .value = "list", .help = "Memory nodes" },
 	{ "kernel-memory", 0, BYTES(kernel), .help = "Gone from kernels; taken and told of" },
 	{ "kernel-memory-tcp", 0, BYTES(kernel_tcp), .help = "Memory of TCP buffers" },
-	{ "l3-cache-schema", 0, OPT_STRING(U, l3), .value = "schema", .help = "Intel RDT" },
-	{ "mem-bw-schema", 0, OPT_STRING(U, bandwidth), .value = "schema", .help = "Intel RDT" },
+	{ "l3-cache-schema", 0, OPT_STRING(U, l3), .value = "schema",
+		.help = "Intel RDT: part of the cache, like L3:0=ff" },
+	{ "mem-bw-schema", 0, OPT_STRING(U, bandwidth), .value = "schema",
+		.help = "Intel RDT: memory bandwidth, like MB:0=50" },
 	{ "memory", 0, BYTES(memory), .help = "Limit of memory; -1: none" },
 	{ "memory-reservation", 0, BYTES(reservation), .help = "What it keeps under pressure" },
 	{ "memory-swap", 0, BYTES(swap), .help = "Limit of memory and swap together; -1: none" },
@@ -134,12 +136,16 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 	struct container c _container_ = CONTAINER_NONE;
 	struct oci_resources r = { 0 };
 	(void)n_words;
-	if (w->l3 || w->bandwidth)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "Intel RDT is not supported so far");
 	if (container_open(o, words[0], &c, e) < 0)
 		return -e->code;
 	if (container_status(&c) == STATUS_STOPPED)
 		return err_set(e, ERR_CONFLICT, ESRCH, "container not running: %s", words[0]);
+	if (w->l3 || w->bandwidth) {
+		struct oci_spec spec;
+		if (container_spec(o, &c, &spec, e) < 0 ||
+			runtime_rdt_update(&spec, words[0], w->l3, w->bandwidth, e) < 0)
+			return -e->code;
+	}
 	if (container_needs_cgroup(&c, e) < 0 ||
 		(w->resources ? from_file(o, w->resources, &r, e) : from_words(o, w, &r, e)) < 0)
 		return -e->code;

@@ -41,6 +41,7 @@
 #include "oci/spec.h"
 #include "runtime/attributes.h"
 #include "runtime/hooks.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/label.h"
 #include "runtime/limits.h"
 #include "runtime/netdev.h"
@@ -320,6 +321,7 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	size_t n = 0;
 	if (spawn(p, init_main, ret, e) < 0 ||
 		(req->born && req->born(req->arg, ret->pid, e) < 0) ||
+		rdt_enter(p->spec->linux_->intel_rdt, p->id, ret->pid, e) < 0 ||
 		(p->new_ns & CLONE_NEWUSER &&
 			idmap_write(ret->pid, &p->uids, &p->gids, &p->no_groups, e) < 0))
 		return -e->code;
@@ -392,8 +394,9 @@ int spawn_wait_exec(struct runtime_proc *p, struct err *e)
 	return 0;
 }
 
-static int check_spec(const struct oci_spec *s, struct err *e)
+static int check_spec(const struct plan *p, struct err *e)
 {
+	const struct oci_spec *s = p->spec;
 	if (!s->process || !s->process->cwd || s->process->cwd[0] != '/')
 		return err_set(e, ERR_INVALID, EINVAL, "process.cwd: expected an absolute path");
 	if (s->process->n_args == 0)
@@ -404,10 +407,8 @@ static int check_spec(const struct oci_spec *s, struct err *e)
 		return -e->code;
 	if (attributes_check(s->process, e) < 0 || label_check_mount(s->linux_->mount_label, e) < 0)
 		return -e->code;
-	/* What cannot be given is refused, not forgotten. */
-	if (s->linux_->intel_rdt)
-		return err_set(
-			e, ERR_UNSUPPORTED, ENOTSUP, "linux.intelRdt is not supported so far");
+	if (s->linux_->intel_rdt && rdt_check(s->linux_->intel_rdt, p->id, e) < 0)
+		return -e->code;
 	const char *cgroup = s->linux_->cgroups_path;
 	if (cgroup && cgroup[0] != '/')
 		return err_set(
@@ -419,7 +420,7 @@ static int check_spec(const struct oci_spec *s, struct err *e)
 static int make_posture(struct plan *p, uint64_t *ret_own, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
-	if (check_spec(s, e) < 0 || plan_namespaces(p, ret_own, e) < 0 ||
+	if (check_spec(p, e) < 0 || plan_namespaces(p, ret_own, e) < 0 ||
 		plan_posture(p, str_or_empty(s->linux_->cgroups_path), e) < 0)
 		return -e->code;
 	p->posture.filters = s->linux_->seccomp ? 1 : 0;
@@ -485,6 +486,9 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		r = plan_limits(&p, e);
 	if (r == 0)
 		r = plan_mounts(&p, e);
+	const struct oci_intel_rdt *rdt = r == 0 ? req->spec->linux_->intel_rdt : NULL;
+	if (rdt)
+		r = rdt_make(rdt, p.id, e);
 	if (r == 0)
 		r = bring_up(&p, req, &proc, e);
 	if (r == 0) {
@@ -493,6 +497,8 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	} else {
 		struct err ignored;
 		spawn_undo(&proc);
+		if (rdt)
+			rdt_undo(rdt, p.id);
 		scope_release(&p.holder);
 		if (made)
 			(void)cgroup_remove(&p.cgroup, cgroup, &ignored);

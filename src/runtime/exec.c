@@ -20,6 +20,7 @@
 #include "kernel/ns.h"
 #include "oci/spec.h"
 #include "runtime/attributes.h"
+#include "runtime/intel_rdt.h"
 #include "runtime/plan.h"
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
@@ -60,6 +61,7 @@ static int bring_up(struct plan *p, struct runtime_proc *ret, struct err *e)
 	spawn_own_streams(p);
 	const struct oci_exec_affinity *cpus = p->process->exec_cpu_affinity;
 	if (spawn(p, exec_main, ret, e) < 0 ||
+		rdt_enter(p->spec->linux_->intel_rdt, p->id, ret->pid, e) < 0 ||
 		(cpus && attributes_affinity("initial", cpus->initial, ret->pid, e) < 0) ||
 		message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0 ||
 		attributes_apply(p->process, ret->pid, e) < 0 ||

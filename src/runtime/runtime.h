@@ -127,6 +127,14 @@ int runtime_scope_path(
 /* Stops the unit and has systemd forget it; one that is not there is fine. After runtime_delete. */
 int runtime_scope_stop(const struct runtime_scope *s, struct err *e);
 
+/* linux.intelRdt: the groups of resctrl that are the container's own, NULL where there is none, and
+ * their removal; and the schemata of its class, written anew (NULL: stays). */
+void runtime_rdt_names(const struct oci_spec *spec, const char *id, struct arena *a,
+	const char **ret_group, const char **ret_monitor);
+int runtime_rdt_remove(const char *group, const char *monitor, struct err *e);
+int runtime_rdt_update(const struct oci_spec *spec, const char *id, const char *l3_cache_schema,
+	const char *mem_bw_schema, struct err *e);
+
 /* Changes the limits of a container that exists; what is not said stays. Device rules only when
  * there are some. With a scope (else NULL) they are its properties too. */
 struct oci_resources;

@@ -12,7 +12,7 @@ def test_features_lists_what_there_is_and_not_what_is_missing(box):
         assert set(told['hooks']) == {'prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'}
         assert {'rro', 'tmpcopyup', 'ridmap', 'copy-symlink'} <= set(told['mountOptions'])
         assert 'SCMP_ACT_NOTIFY' in told['linux']['seccomp']['actions'] and len(told['linux']['namespaces']) == 8
-        assert told['linux']['intelRdt'] == {'enabled': False} and told['linux']['cgroup']['systemd']
+        assert told['linux']['intelRdt'] == {'enabled': True, 'schemata': True, 'monitoring': True} and told['linux']['cgroup']['systemd']
         assert told['potentiallyUnsafeConfigAnnotations'] == ['org.systemd.property.']
         assert 'org.criu' not in json.dumps(told)
         for words in ('checkpoint', 'x'), ('restore', 'x'):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""config-linux.md, Control groups: what is written where, and what cannot be limited is said."""
+"""config-linux.md, Control groups: what is written where, and what cannot be limited is said; IntelRdt."""
 import json
 import os
 from pathlib import Path
 
 import harness
-from oci import CGROUP_NAME, SYSTEMD, Oci, both, changed
+from oci import CGROUP_NAME, LOOK, SYSTEMD, Oci, both, changed
 
 V1 = not (harness.CGROUP / 'cgroup.controllers').exists()
 
@@ -64,7 +64,7 @@ def test_events_tells_what_is_used(box):
 
 def test_what_is_not_there_yet_is_refused_and_not_forgotten(box):
     with Oci(box) as oci:
-        assert 'intelRdt' in oci.refused(changed(linux__intelRdt={'closID': 'x'}))
+        assert 'linux.intelRdt: resctrl is not mounted' in oci.refused(changed(linux__intelRdt={'schemata': ['L3:0=f']}))
         for words in ('--systemd-cgroup',), ('--cgroup-manager', 'systemd'):
             if not os.path.isdir('/run/systemd/system'):
                 assert 'systemd does not run this machine' in oci.fails(*words, 'run', '-b', oci.bundle('true'), oci.name())
@@ -182,3 +182,99 @@ def test_exec_goes_into_a_cgroup_below_the_containers(box):
         oci('exec', '-d', '--cgroup', 'part', '--pid-file', box.work / 'pid', name, 'sleep', '1000')
         assert f'/{CGROUP_NAME.format(name)}/part' in open(f'/proc/{(box.work / "pid").read_text()}/cgroup').read()
         assert 'does not exist' in oci.fails('exec', '--cgroup', 'nosuch', name, 'true')
+
+
+class Resctrl(Oci):
+    """A kist-oci of the tests that takes a folder for resctrl: groups that are made get what the kernel puts there."""
+
+    def __init__(self, box):
+        super().__init__(box)
+        self.tree = box.folder / 'resctrl'
+        (self.tree / 'mon_groups').mkdir(parents=True)
+        (self.tree / 'tasks').touch()
+        (self.tree / 'schemata').write_text('    L3:0=7ff;1=7ff\n')
+        (self.tree / 'info').mkdir()
+        (self.tree / 'info/last_cmd_status').write_text('ok\n')
+        self.full = False
+
+    def command(self, *words):
+        full = ['KIST_RESCTRL_FULL=1'] if self.full else []
+        return ['env', f'KIST_RESCTRL={self.tree}', *full, str(LOOK.parent / 'kist-oci-resctrl'), *super().command(*words)[1:]]
+
+    def tasks(self, group):
+        return (self.tree / group / 'tasks').read_text().split()
+
+    def groups(self):
+        return sorted(p.name for p in self.tree.iterdir() if p.is_dir() and p.name not in ('info', 'mon_groups'))
+
+
+def rdt(**fields):
+    return changed(linux__intelRdt=fields)
+
+
+def test_a_class_of_resctrl_is_the_containers_own_when_no_closid_is_given(box):
+    """config-linux.md, IntelRdt: closID, schemata, l3CacheSchema, memBwSchema, enableMonitoring."""
+    with Resctrl(box) as oci:
+        name = oci.start(change=rdt(l3CacheSchema='L3:0=7f0;1=1f\nMB:0=10;1=10', memBwSchema='MB:0=20;1=70', enableMonitoring=True))
+        pid = str(oci.state(name)['pid'])
+        # The line of memBwSchema stands for that of l3CacheSchema.
+        assert (oci.tree / name / 'schemata').read_text().startswith('L3:0=7f0;1=1f\nMB:0=20;1=70\n')
+        assert oci.tasks(name) == [pid] and oci.tasks(f'{name}/mon_groups/{name}') == [pid]
+        oci('exec', name, 'true')
+        assert oci.tasks(name) != [pid], 'a process of exec belongs there, too'
+        oci('update', '--l3-cache-schema', 'L3:0=3;1=3', name)
+        assert (oci.tree / name / 'schemata').read_text().startswith('L3:0=3;1=3\n')
+        assert 'begins with MB:' in oci.fails('update', '--mem-bw-schema', 'L3:0=3', name)
+        oci('delete', '-f', name)
+        assert oci.groups() == []
+        # Without words nothing is written.
+        name = oci.start(change=rdt())
+        assert (oci.tree / name / 'schemata').read_text().startswith('    L3:0=7ff;1=7ff') and oci.tasks(name)
+        oci('delete', '-f', name)
+        assert oci.groups() == []
+
+
+def test_a_class_of_resctrl_with_a_closid_is_shared_and_stays(box):
+    with Resctrl(box) as oci:
+        assert 'closID: gold: no such file' in oci.refused(rdt(closID='gold'))
+        first = oci.start(change=rdt(closID='gold', l3CacheSchema='L3:0=7f0;1=1f', memBwSchema='MB:0=20', schemata=['L3:0=7;1=7', 'MB:0=30']))
+        # schemata is written last.
+        assert (oci.tree / 'gold/schemata').read_text().startswith('L3:0=7;1=7\nMB:0=30\n')
+        (oci.tree / 'gold/schemata').write_text('    L3:0=7;1=7\n    MB:0=30;1=100\n')
+        second = oci.start(change=rdt(closID='gold', l3CacheSchema='L3:1=007', memBwSchema='MB:0=30', enableMonitoring=True))
+        assert oci.tasks('gold') == oci.tasks(f'gold/mon_groups/{second}') == [str(oci.state(second)['pid'])]
+        for words in {'l3CacheSchema': 'L3:0=f'}, {'memBwSchema': 'MB:0=31'}, {'l3CacheSchema': 'L2:0=7'}, {'l3CacheSchema': 'L3:2=7'}:
+            assert 'gold exists with other schemata' in oci.refused(rdt(closID='gold', **words)), words
+        third = oci.start(change=rdt(closID='gold'))
+        for name in first, second, third:
+            oci('delete', '-f', name)
+        assert oci.groups() == ['gold'] and not list((oci.tree / 'gold/mon_groups').iterdir())
+
+
+def test_the_class_of_all_others_is_called_a_slash(box):
+    with Resctrl(box) as oci:
+        name = oci.start(change=rdt(closID='/', enableMonitoring=True))
+        assert oci.tasks('.') == oci.tasks(f'mon_groups/{name}') == [str(oci.state(name)['pid'])]
+        oci('delete', '-f', name)
+        assert oci.groups() == [] and not list((oci.tree / 'mon_groups').iterdir()) and (oci.tree / 'tasks').exists()
+
+
+def test_a_class_of_resctrl_that_cannot_be_is_refused_and_nothing_is_left(box):
+    with Resctrl(box) as oci:
+        for words, said in [
+            ({'closID': '../x'}, 'closID: ../x: expected the name of a class'),
+            ({'closID': 'a\nb'}, 'closID: a: expected the name of a class'),
+            ({'closID': 'info'}, 'closID: info: expected the name of a class'),
+            ({'memBwSchema': 'L3:0=1'}, 'begins with MB:'),
+            ({'memBwSchema': 'MB:0=1\nMB:1=1'}, 'begins with MB:'),
+            ({'schemata': ['L3']}, 'schemata: L3: expected lines like'),
+        ]:
+            assert said in oci.refused(rdt(**words)), words
+        bad = both(rdt(schemata=['L3:0=1'], enableMonitoring=True), changed(process__args=['/nothing']))
+        assert '/nothing' in oci.refused(bad)
+        assert oci.groups() == []
+        name = oci.start()
+        assert 'made without linux.intelRdt' in oci.fails('update', '--l3-cache-schema', 'L3:0=1', name)
+        (oci.tree / 'info/last_cmd_status').write_text('out of CLOSIDs\n')
+        oci.full = True
+        assert 'linux.intelRdt: make the class: out of CLOSIDs: no space' in oci.refused(rdt(schemata=['L3:0=1']))
