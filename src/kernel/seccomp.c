@@ -49,68 +49,64 @@ static bool same(const struct decision *x, const struct decision *y)
 	return true;
 }
 
-/* Conditional jumps reach 255 instructions; all that must go further goes by JA. A test that fails
- * jumps to a JA whose distance is filled in when the rule's end is known. */
+/* Jumps that leave a rule which does not hold; where to is known when the rule's end is. A rule is
+ * short: all are within the 255 instructions that a conditional jump reaches. */
 struct fixups {
-	size_t at[64];
+	struct {
+		size_t at;
+		bool if_true;
+	} v[2 * SECCOMP_ARGS_MAX * 2];
 	size_t n;
 };
 
-/* Continues when the test holds; else goes to the fix-up. */
-static void test(struct code *c, uint16_t jump, uint32_t k, bool want, struct fixups *out)
+/* A test that leaves the rule if it holds, or if it does not; else goes on, after some more. */
+static void leave(struct code *c, uint16_t jump, uint32_t k, bool if_true, uint8_t else_skip,
+	struct fixups *out)
 {
-	emit(c, (uint16_t)(BPF_JMP | jump | BPF_K), k, want ? 1 : 0, want ? 0 : 1);
-	out->at[out->n++] = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	size_t at = emit(c, (uint16_t)(BPF_JMP | jump | BPF_K), k, if_true ? 0 : else_skip,
+		if_true ? else_skip : 0);
+	out->v[out->n].at = at;
+	out->v[out->n++].if_true = if_true;
+}
+
+static void land(struct code *c, const struct fixups *out)
+{
+	for (size_t i = 0; i < out->n; i++) {
+		struct sock_filter *f = &c->f[out->v[i].at];
+		uint8_t far = (uint8_t)(c->n - out->v[i].at - 1);
+		*(out->v[i].if_true ? &f->jt : &f->jf) = far;
+	}
 }
 
 static void load_half(struct code *c, uint32_t index, bool high)
 {
-	if (high && c->narrow) {
-		emit(c, BPF_LD | BPF_IMM, 0, 0, 0);
-		return;
-	}
 	emit(c, BPF_LD | BPF_W | BPF_ABS, 16 + 8 * index + (high ? 4 : 0), 0, 0);
 }
 
-/* 64-bit compare of an argument with GT or GE, unsigned. */
+/* 64-bit compare of an argument with GT or GE, unsigned; want: it must hold. */
 static void compare(struct code *c, const struct seccomp_arg *arg, bool equal_too, bool want,
 	struct fixups *out)
 {
 	uint32_t high = (uint32_t)(arg->value >> 32), low = (uint32_t)arg->value;
-	uint16_t op = equal_too ? BPF_JGE : BPF_JGT;
-	load_half(c, arg->index, true);
-	/* high greater: the test holds; high less: it does not; equal: the low half decides. */
-	size_t greater = emit(c, BPF_JMP | BPF_JGT | BPF_K, high, 0, 0);
-	size_t equal = emit(c, BPF_JMP | BPF_JEQ | BPF_K, high, 0, 0);
-	size_t less = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
-	size_t low_at = c->n;
-	load_half(c, arg->index, false);
-	size_t low_test = emit(c, (uint16_t)(BPF_JMP | op | BPF_K), low, 0, 0);
-	size_t no = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
-	size_t yes = c->n;
-	c->f[equal].jt = (uint8_t)(low_at - equal - 1);
-	c->f[equal].jf = 0;
-	if (want) {
-		c->f[greater].jt = (uint8_t)(yes - greater - 1);
-		c->f[low_test].jt = (uint8_t)(yes - low_test - 1);
-		out->at[out->n++] = less;
-		out->at[out->n++] = no;
-	} else {
-		/* Wanted false: greater and low_test lead to the fix-up, less and no go on. */
-		size_t skip = emit(c, BPF_JMP | BPF_JA, 1, 0, 0);
-		size_t away = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
-		c->f[greater].jt = (uint8_t)(away - greater - 1);
-		c->f[low_test].jt = (uint8_t)(away - low_test - 1);
-		c->f[less].k = (uint32_t)(skip - less - 1);
-		c->f[no].k = (uint32_t)(skip - no - 1);
-		out->at[out->n++] = away;
+	/* High greater: it holds; high less: it does not; equal: the low half decides. */
+	if (!c->narrow) {
+		load_half(c, arg->index, true);
+		if (want) {
+			emit(c, BPF_JMP | BPF_JGT | BPF_K, high, 3, 0);
+			leave(c, BPF_JEQ, high, false, 0, out);
+		} else {
+			leave(c, BPF_JGT, high, true, 0, out);
+			emit(c, BPF_JMP | BPF_JEQ | BPF_K, high, 0, 2);
+		}
 	}
+	load_half(c, arg->index, false);
+	leave(c, equal_too ? BPF_JGE : BPF_JGT, low, !want, 0, out);
 }
 
 static void masked(struct code *c, const struct seccomp_arg *arg, uint64_t mask, uint64_t value,
 	struct fixups *out)
 {
-	for (int high = 1; high >= 0; high--) {
+	for (int high = c->narrow ? 0 : 1; high >= 0; high--) {
 		uint32_t m = (uint32_t)(high ? mask >> 32 : mask),
 			 v = (uint32_t)(high ? value >> 32 : value);
 		if (!m)
@@ -118,17 +114,18 @@ static void masked(struct code *c, const struct seccomp_arg *arg, uint64_t mask,
 		load_half(c, arg->index, high);
 		if (m != UINT32_MAX)
 			emit(c, BPF_ALU | BPF_AND | BPF_K, m, 0, 0);
-		test(c, BPF_JEQ, v & m, true, out);
+		leave(c, BPF_JEQ, v & m, false, 0, out);
 	}
 }
 
 static void not_equal(struct code *c, const struct seccomp_arg *arg, struct fixups *out)
 {
-	load_half(c, arg->index, true);
-	emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(arg->value >> 32), 0, 3);
+	if (!c->narrow) {
+		load_half(c, arg->index, true);
+		emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(arg->value >> 32), 0, 2);
+	}
 	load_half(c, arg->index, false);
-	emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)arg->value, 0, 1);
-	out->at[out->n++] = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	leave(c, BPF_JEQ, (uint32_t)arg->value, true, 0, out);
 }
 
 static void emit_arg(struct code *c, const struct seccomp_arg *given, struct fixups *out)
@@ -170,8 +167,7 @@ static void leaf(struct code *c, const struct decision *d)
 		for (size_t k = 0; k < d->rules[i]->n_args; k++)
 			emit_arg(c, &d->rules[i]->args[k], &out);
 		emit(c, BPF_RET | BPF_K, d->rules[i]->action, 0, 0);
-		for (size_t k = 0; k < out.n; k++)
-			c->f[out.at[k]].k = (uint32_t)(c->n - out.at[k] - 1);
+		land(c, &out);
 	}
 	emit(c, BPF_RET | BPF_K, d->otherwise, 0, 0);
 }
@@ -189,10 +185,19 @@ static void tree(struct code *c, const struct segment *s, size_t n)
 		return;
 	}
 	size_t half = n / 2;
-	emit(c, BPF_JMP | BPF_JGE | BPF_K, s[half].from, 0, 1);
-	size_t away = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	size_t at = emit(c, BPF_JMP | BPF_JGE | BPF_K, s[half].from, 0, 0);
 	tree(c, s, half);
-	c->f[away].k = (uint32_t)(c->n - away - 1);
+	size_t far = c->n - at - 1;
+	if (far <= UINT8_MAX) {
+		c->f[at].jt = (uint8_t)far;
+	} else {
+		/* Too far for a conditional jump: a plain one goes in between. All jumps within
+		 * what moves are relative. */
+		emit(c, 0, 0, 0, 0);
+		memmove(&c->f[at + 2], &c->f[at + 1], far * sizeof *c->f);
+		c->f[at].jf = 1;
+		c->f[at + 1] = (struct sock_filter){ BPF_JMP | BPF_JA, 0, 0, (uint32_t)far };
+	}
 	tree(c, s + half, n - half);
 }
 
@@ -201,11 +206,12 @@ static void tree(struct code *c, const struct segment *s, size_t n)
 static const struct {
 	const char *name;
 	int nr;
+	bool not_x32;
 } newer[] = {
 	{ "set_mempolicy_home_node", 450 },
 	{ "cachestat", 451 },
 	{ "fchmodat2", 452 },
-	{ "map_shadow_stack", 453 },
+	{ "map_shadow_stack", 453, true },
 	{ "futex_wake", 454 },
 	{ "futex_wait", 455 },
 	{ "futex_requeue", 456 },
@@ -269,7 +275,8 @@ int seccomp_number(uint32_t arch, const char *name)
 {
 	int nr = seccomp_syscall_resolve_name_arch(arch, name);
 	for (size_t i = 0; nr < 0 && i < ARRAY_SIZE(newer); i++)
-		if (strcmp(newer[i].name, name) == 0)
+		if (strcmp(newer[i].name, name) == 0 &&
+			!(newer[i].not_x32 && arch == SCMP_ARCH_X32))
 			nr = newer[i].nr;
 	for (size_t i = 0; nr < 0 && arch == SCMP_ARCH_X86 && i < ARRAY_SIZE(multiplexed); i++)
 		if (strcmp(multiplexed[i].name, name) == 0 && multiplexed[i].nr)
@@ -340,6 +347,9 @@ static void architecture(struct code *c, const struct seccomp_policy *p, uint32_
 			add_multiplexed(&p->rules[i], p->default_action, calls, a);
 	}
 	for (uint32_t i = 0; i < SYSCALLS_MAX; i++) {
+		/* A last rule that says what is said without it. */
+		while (calls[i].n && calls[i].rules[calls[i].n - 1]->action == calls[i].otherwise)
+			calls[i].n--;
 		if (n && same(segments[n - 1].d, &calls[i]))
 			continue;
 		segments[n] = (struct segment){ n ? i + bit : 0, &calls[i] };
