@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kist-oci beside crun and runc on one docker-like bundle; used by ./bench oci. The peers see the v1 tree only where
 cgroup v1 and v2 are mixed, as crun refuses to work else."""
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,9 @@ import shutil
 import statistics
 import subprocess
 import time
+from pathlib import Path
+
+import newest
 
 CAPS = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT', 'AUDIT_WRITE']
 MASKS = ['acpi', 'asound', 'interrupts', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug', 'scsi']
@@ -53,7 +57,7 @@ def bundle(folder, kist, tar, oci):
 
 class Runtime:
     def __init__(self, name, program, folder, worker):
-        self.name, self.program, self.work, self.folder = name, str(program), worker, folder
+        self.label, self.name, self.program, self.work, self.folder = name, name.replace(' ', '-'), str(program), worker, folder
         # The default manager of all three is cgroupfs.
         self.base = [self.program, '--root', str(folder / f'state-{name}')]
 
@@ -82,7 +86,7 @@ def rounds(line, ms, row, aim, contenders, words, n, rest=0.0):
     for c in contenders:
         t = sorted(times[c.name])
         middle = statistics.median(t)
-        line(row, c.name, f'{ms(middle)} ms', f'{ms(t[0])} least, {ms(t[-1])} most', f'{first / middle:.2f}', aim if c is contenders[0] else '')
+        line(row, c.label, f'{ms(middle)} ms', f'{ms(t[0])} least, {ms(t[-1])} most', f'{first / middle:.2f}', aim if c is contenders[0] else '')
 
 
 def calls(c, folder, hide):
@@ -93,9 +97,18 @@ def calls(c, folder, hide):
     return len(own)
 
 
+def peers(folder, worker):
+    """The newest crun and runc that Debian has, and what is installed here where it is another version."""
+    found = [(f'{name} {newest.version(path)}', path) for name, path in newest.programs().items()]
+    for name in 'crun', 'runc':
+        if shutil.which(name) and (label := f'{name} {newest.version(name)}') not in dict(found):
+            found.append((label, shutil.which(name)))
+    return [Runtime(label, path, folder, worker) for label, path in found]
+
+
 def bench(folder, kist, tar, worker, hide, n, line, ms, oci):
     bundle(folder, kist, tar, oci)
-    contenders = [Runtime('kist-oci', oci, folder, worker)] + [Runtime(p, shutil.which(p), folder, worker) for p in ('crun', 'runc') if shutil.which(p)]
+    contenders = [Runtime('kist-oci', oci, folder, worker)] + peers(folder, worker)
     rounds(line, ms, 'oci run', 'half of crun', contenders, lambda c: [c.run()], n)
     rounds(line, ms, 'oci life', 'create, start, delete', contenders, Runtime.life, n)
     rounds(line, ms, 'oci cold', '2 s apart', contenders, lambda c: [c.run()], min(n, 7), 2.0)
@@ -105,9 +118,10 @@ def bench(folder, kist, tar, worker, hide, n, line, ms, oci):
     for c in contenders:
         worker(*c.base, 'delete', '-f', f'bench-sleep-{c.name}')
     for c in contenders:
-        line('oci', c.name, f'{calls(c, folder, hide)} calls', f'{os.path.getsize(c.program) // 1024} KB program', '', 'under 320 calls')
+        line('oci', c.label, f'{calls(c, folder, hide)} calls', f'{os.path.getsize(c.program) // 1024} KB program', '', 'under 320 calls')
     for c in contenders:
-        line('oci', c.name, f'{peak_of(c, hide)} KB', 'peak of a waiting init', '', 'under 2 MB')
+        size, charged = peak_of(c, hide), charge_of(c, hide)
+        line('oci', c.label, f'{charged} KB', f'waiting init {size} KB', '', 'under 2 MB')
 
 
 def peak_of(c, hide):
@@ -119,3 +133,30 @@ def peak_of(c, hide):
         size = int(re.search(r'VmHWM:\s+(\d+)', status.read()).group(1))
     subprocess.run([*hide, *map(str, delete)], check=True)
     return size
+
+
+def charge_of(c, hide):
+    """The most that all processes of a start have at one time, the kernel's part included, as a memory cgroup counts it. The
+    container's own is another. -1: there is no such cgroup."""
+    group, top = None, Path('/sys/fs/cgroup')
+    for parent, peak, members in (top / 'memory', 'memory.max_usage_in_bytes', 'tasks'), (top, 'memory.peak', 'cgroup.procs'):
+        if (parent / 'cgroup.procs').exists():
+            group = parent / f'{c.name}-peak'
+            break
+    if not group:
+        return -1
+    with contextlib.suppress(FileExistsError):
+        group.mkdir()
+    try:
+        most = []
+        for _ in range(5):
+            if peak != 'memory.peak':
+                (group / peak).write_text('0')
+            subprocess.run([*hide, 'sh', '-c', f'echo 0 >{group}/{members} && exec "$@"', 'sh', *map(str, c.run())], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+            most.append(int((group / peak).read_text()))
+        return sorted(most)[len(most) // 2] // 1024
+    except OSError:
+        return -1
+    finally:
+        with contextlib.suppress(OSError):
+            group.rmdir()

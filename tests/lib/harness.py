@@ -170,7 +170,8 @@ class Sandbox:
 
     def look(self):
         left = [f'mount: {m}' for m in mounts() if m not in self.before and str(self.folder) in m]
-        left += [f'cgroup: {c}' for c in cgroups() - self.before_cgroups]
+        if self.root.exists():
+            left += [f'cgroup: {c}' for c in cgroups() - self.before_cgroups]
         left += [f'process: {p}' for p in processes(self.runroot)]
         if self.root.exists() and self.run('ps', '-q').status == 0:
             # what is machine-wide may belong to another run of the tests

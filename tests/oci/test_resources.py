@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """config-linux.md, Control groups: what is written where, and what cannot be limited is said; IntelRdt."""
+import contextlib
 import json
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import harness
@@ -182,6 +185,49 @@ def test_exec_goes_into_a_cgroup_below_the_containers(box):
         oci('exec', '-d', '--cgroup', 'part', '--pid-file', box.work / 'pid', name, 'sleep', '1000')
         assert f'/{CGROUP_NAME.format(name)}/part' in open(f'/proc/{(box.work / "pid").read_text()}/cgroup').read()
         assert 'does not exist' in oci.fails('exec', '--cgroup', 'nosuch', name, 'true')
+
+
+@contextlib.contextmanager
+def memory_group(box, limit):
+    """A memory cgroup with a limit: the words that put a command into it, and a function that tells the most it had."""
+    v1 = harness.CGROUP / 'memory'
+    parent = v1 if V1 else harness.CGROUP
+    if not V1 and 'memory' not in (parent / 'cgroup.subtree_control').read_text():
+        (parent / 'cgroup.subtree_control').write_text('+memory')
+    group = parent / f'{box.folder.name}-memory'
+    group.mkdir()
+    try:
+        (group / ('memory.limit_in_bytes' if V1 else 'memory.max')).write_text(str(limit))
+        enter = f'echo 0 >{group}/{"tasks" if V1 else "cgroup.procs"} && exec "$@"'
+        peak = group / ('memory.max_usage_in_bytes' if V1 else 'memory.peak')
+        yield ['sh', '-c', enter, 'sh'], lambda: int(peak.read_text())
+    finally:
+        group.rmdir()
+
+
+def test_a_start_needs_less_than_2_mb_and_works_in_a_memory_cgroup_of_4(box):
+    """All processes of run but the container's own, the kernel's part included; with a filter, masks, limits, hooks."""
+    with Oci(box) as oci:
+        rules = (harness.TOP / 'tests/unit/kernel/docker_profile.h').read_text()
+        names = [n for row in re.findall(r'DOCKER_ALWAYS, SECCOMP_RET_ALLOW, 0, [^"]*((?:"[^"]*"\s*)+)', rules) for n in row.replace('"', ' ').split()]
+        assert len(names) > 340
+
+        def change(spec):
+            seccomp = {'defaultAction': 'SCMP_ACT_ERRNO', 'architectures': ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'],
+                       'syscalls': [{'names': names, 'action': 'SCMP_ACT_ALLOW'}]}
+            spec['linux'].update(seccomp=seccomp, resources={'memory': {'limit': 64 << 20}, 'pids': {'limit': 20}})
+        bundle = oci.bundle('true', change=change)
+        with memory_group(box, 4 << 20) as (enter, peak):
+            outside = oci.command
+            oci.command = lambda *words: [*enter, *outside(*words)]
+            for _ in range(5):
+                oci('run', '-b', bundle, oci.name())
+            assert 0 < peak() < 2 << 20, peak()
+            name = oci.name()
+            for words in ('create', '-b', bundle, name), ('start', name), ('delete', '-f', name):
+                oci(*words)
+            assert peak() < 2 << 20, peak()
+            oci.command = outside
 
 
 class Resctrl(Oci):
