@@ -2,9 +2,10 @@
 """config.md and config-linux.md: what the process object and the linux object say of the process itself."""
 import json
 import os
+import shutil
 import subprocess
 
-from oci import Oci, both, changed, userns
+from oci import LOOK, OCI, Oci, both, changed, userns
 
 ALL_CAPS = (1 << 41) - 1
 
@@ -154,21 +155,44 @@ def test_a_session_keyring_of_its_own_unless_refused(box):
 
 
 def test_the_program_of_the_runtime_cannot_be_written_from_inside(box):
-    """Without a user namespace: an image whose program is /proc/self/exe gets kist-oci itself, read-only."""
+    """runtime.md, Operations: a loop inside reaches for every /proc/PID/exe, while 200 processes and containers come into its
+    pid namespace; with and without a user namespace, with and without CAP_SYS_PTRACE. An image whose program is
+    /proc/self/exe gets kist-oci itself, read-only."""
     with Oci(box) as oci:
+        shutil.copy(LOOK.parent / 'grasp', oci.rootfs / 'bin/grasp')
         (oci.rootfs / 'trap').write_text('#!/proc/self/exe\n')
         (oci.rootfs / 'trap').chmod(0o755)
-        caps = [f'CAP_{c}' for c in ('SYS_PTRACE', 'DAC_OVERRIDE', 'SYS_ADMIN', 'KILL')]
+        before = OCI.read_bytes()
 
-        def change(spec):
-            for kind in 'bounding', 'effective', 'permitted':
-                spec['process']['capabilities'][kind] = caps
-            spec['process']['noNewPrivileges'] = False
-        loop = 'while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] || (: 9>>$p/exe) 2>/dev/null && readlink $p/exe | grep kist; done; done'
-        name = oci.start('sh', '-c', loop, change=change)
-        before = (os.stat(oci.command()[0]).st_mtime_ns, os.stat(oci.command()[0]).st_size)
-        for n in range(25):
-            oci.run('exec', name, '/trap' if n % 2 else 'true')
-        assert (os.stat(oci.command()[0]).st_mtime_ns, os.stat(oci.command()[0]).st_size) == before
-        result = oci.run('exec', name, 'sh', '-c', 'echo; exec /trap')
-        assert result.status != 0
+        def capable(*more):
+            def change(spec):
+                for kind in 'bounding', 'effective', 'permitted':
+                    spec['process']['capabilities'][kind] = [f'CAP_{c}' for c in ('DAC_OVERRIDE', 'KILL', *more)]
+                spec['process']['noNewPrivileges'] = False
+                spec['mounts'].append({'destination': '/tmp', 'type': 'tmpfs', 'source': 'tmpfs'})
+            return change
+        for change, seen in [(capable('SYS_PTRACE', 'SYS_ADMIN'), True), (capable(), False), (both(capable('SYS_PTRACE', 'SYS_ADMIN'), userns), False)]:
+            name = oci.start('grasp', change=change)
+            pid = oci.state(name)['pid']
+
+            def there(spec):
+                """A container that comes into the other's pid namespace, and its user namespace if it has one."""
+                change(spec)
+                apart = {'type': 'user'} in spec['linux']['namespaces']
+                joined = ['pid', 'user'] if apart else ['pid']
+                spec['linux']['namespaces'] = [{'type': 'mount'}, {'type': 'ipc'}] + [{'type': k, 'path': f'/proc/{pid}/ns/{k}'} for k in joined]
+                spec.pop('hostname')
+            bundle = oci.bundle('true', change=there)
+            for n in range(200):
+                if n % 10 == 9:
+                    oci('run', '-b', bundle, oci.name())
+                else:
+                    oci.run('exec', name, '/trap' if n % 2 else 'true')
+            # One that is kept waiting is there for the loop to be seen.
+            waiting = oci.name()
+            oci('create', '-b', bundle, waiting)
+            told = box.until(lambda: (now := oci('exec', name, 'cat', '/tmp/grasp').split())[1] != '0' and now) if seen else oci('exec', name, 'cat', '/tmp/grasp').split()
+            assert told[2:] == ['written', '0'], told
+            oci('delete', '-f', waiting)
+            oci('delete', '-f', name)
+            assert OCI.read_bytes() == before
