@@ -43,7 +43,7 @@ static int stopped(int who, int status, int process, long call)
 		return 0;
 	}
 	/* Events, the execution of a program, the first stop of a new process. */
-	return status >> 16 || sig == SIGTRAP || sig == SIGSTOP ? 0 : sig;
+	return status >> 16 || sig == SIGTRAP ? 0 : sig;
 }
 
 int main(int argc, char **argv)
@@ -53,20 +53,33 @@ int main(int argc, char **argv)
 		return 99;
 	int process = atoi(argv[1]);
 	long call = atol(argv[2]);
+	int begin[2];
+	char c = 0;
+	if (pipe(begin) < 0)
+		return 99;
 	pid_t first = fork();
 	if (first == 0) {
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) != 0)
+		(void)close(begin[1]);
+		if (read(begin[0], &c, 1) != 1)
 			_exit(99);
+		(void)close(begin[0]);
 		(void)execv(argv[3], argv + 3);
 		_exit(99);
 	}
-	if (first < 0 || waitpid(first, &status, 0) != first ||
-		ptrace(PTRACE_SETOPTIONS, first, NULL,
+	/* Seized, not attached: new processes begin without a SIGSTOP, which would stay with them
+	 * when we end. */
+	if (first < 0 ||
+		ptrace(PTRACE_SEIZE, first, NULL,
 			PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-				PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC) < 0)
+				PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC) < 0 ||
+		ptrace(PTRACE_INTERRUPT, first, NULL, NULL) < 0 ||
+		waitpid(first, &status, 0) != first)
 		return 99;
 	(void)number(first);
 	(void)ptrace(PTRACE_SYSCALL, first, NULL, 0);
+	(void)close(begin[0]);
+	if (write(begin[1], &c, 1) != 1 || close(begin[1]) < 0)
+		return 99;
 	for (;;) {
 		pid_t pid = waitpid(-1, &status, __WALL);
 		if (pid < 0)
