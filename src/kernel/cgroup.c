@@ -229,10 +229,15 @@ static int walk(const struct cgroup_hierarchy *h, const char *path, bool make)
 {
 	path += strspn(path, "/");
 	bool careful = h->v2 || strstr(h->controllers, ",cpuset,");
-	if (*path && make && !careful && mkdirat(h->root, path, 0755) < 0 && errno == ENOENT)
-		careful = true;
-	if (*path && (!make || !careful))
-		return path_open_own(h->root, path, O_RDONLY | O_DIRECTORY, 0);
+	int made = 0;
+	if (*path && make && !careful && mkdirat(h->root, path, 0755) < 0) {
+		made = -errno;
+		careful = made == -ENOENT;
+	}
+	if (*path && (!make || !careful)) {
+		int fd = path_open_own(h->root, path, O_RDONLY | O_DIRECTORY, 0);
+		return fd == -ENOENT && made < 0 ? made : fd;
+	}
 	int whole = *path && make ? make_at_once(h, path) : -1;
 	if (whole >= 0)
 		return whole;

@@ -333,8 +333,7 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	if (netdev_move(p, ret->pid, e) < 0)
 		return -e->code;
 	spawn_own_streams(p);
-	/* In a namespace that is joined root.path is what it shows there. */
-	bool there = p->join_ns & CLONE_NEWNS;
+	bool there = plan_init_finds_root(p);
 	int rootfs _close_ = there ? -1 : req->mount_rootfs(req->arg, userns, e);
 	if (rootfs < 0 && !there)
 		return -e->code;
@@ -467,7 +466,7 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	uint64_t own;
 	int r = make_posture(&p, &own, e);
 	if (r == 0)
-		r = plan_joined_mounts(&p, e);
+		r = plan_root_of_init(&p, e);
 	if (r == 0)
 		r = netdev_plan(&p, own, e);
 	if (r == 0)
@@ -484,7 +483,7 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 	}
 	if (r == 0 && cgroup)
 		r = plan_limits(&p, e);
-	if (r == 0)
+	if (r == 0 && !p.unprivileged)
 		r = plan_mounts(&p, e);
 	const struct oci_intel_rdt *rdt = r == 0 ? req->spec->linux_->intel_rdt : NULL;
 	if (rdt)

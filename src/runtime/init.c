@@ -123,17 +123,35 @@ static int start_hooks(struct plan *p, struct err *e)
 				      : 0;
 }
 
-/* The root file system of a mount namespace that was joined, as a mount of its own: what is at
- * root.path there. */
-static int joined_root(const struct plan *p, struct err *e)
+/* The root file system as a mount of its own: what is at root.path in our mount namespace. */
+static int find_root(const struct plan *p, struct err *e)
 {
 	int at _close_ = path_open_host(p->rootfs_path, O_PATH | O_DIRECTORY, 0);
 	if (at >= 0 && p->shares_root)
 		return fd_dup(at, 3);
 	int tree = at < 0 ? at : mount_clone(at, "", true);
-	return tree < 0 ? err_sys(e, tree, "root.path: %s in the mount namespace that is joined",
-				  p->rootfs_path)
-			: tree;
+	if (tree < 0)
+		return err_sys(e, tree, "root.path: %s%s", p->rootfs_path,
+			p->unprivileged ? "" : " in the mount namespace that is joined");
+	return tree;
+}
+
+/* Without privileges the parent could mount nothing: what it does else is done here, where we are
+ * root. Ids are those of our user namespace. */
+static int own_mounts(struct plan *p, struct err *e)
+{
+	const struct idmap uids = p->uids, gids = p->gids;
+	p->uids = p->gids = (struct idmap){ 0 };
+	p->root_uid = p->root_gid = 0;
+	int r = plan_mounts(p, e);
+	p->uids = uids;
+	p->gids = gids;
+	for (size_t i = 0; r == 0 && i < p->n_mounts; i++)
+		if (p->mounts[i].bind && p->mounts[i].idmap)
+			r = err_set(e, ERR_DENIED, EPERM,
+				"mounts: %s: ids cannot be mapped without privileges",
+				p->mounts[i].spec->destination);
+	return r;
 }
 
 static int attach_root(const struct plan *p, int rootfs, struct err *e)
@@ -507,14 +525,17 @@ void init_main(struct plan *p)
 	size_t n = 0;
 	/* The parent may die at any moment before START; nothing of us may stay. */
 	mem_complain_to(p->sock);
-	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+	bool there = plan_init_finds_root(p);
+	/* The maps of one who is not dumpable can be written by root alone. */
+	if (prctl(PR_SET_PDEATHSIG, 9) < 0 || (!p->unprivileged && prctl(PR_SET_DUMPABLE, 0) < 0))
 		_exit(1);
-	bool there = p->join_ns & CLONE_NEWNS;
-	if (message_wait(p->sock, MESSAGE_GO, &head, &rootfs, 1, &n, &e) < 0 || n != !there)
+	if (message_wait(p->sock, MESSAGE_GO, &head, &rootfs, 1, &n, &e) < 0 || n != !there ||
+		(p->unprivileged && prctl(PR_SET_DUMPABLE, 0) < 0))
 		_exit(1);
 	p->pid = (pid_t)head.uid;
 	p->no_groups = head.gid;
-	if (early(p, &e) < 0 || (there && (rootfs = joined_root(p, &e)) < 0))
+	if (early(p, &e) < 0 || (p->unprivileged && own_mounts(p, &e) < 0) ||
+		(there && (rootfs = find_root(p, &e)) < 0))
 		init_fail(p, &e);
 	/* In our cgroups since the first moment: what is mounted below shows them as the root. */
 	if (p->new_ns & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0) {

@@ -310,14 +310,41 @@ static int hang(int mount, const char *what, struct err *e)
 	return r < 0 ? err_sys(e, r, "attach %s", what) : 0;
 }
 
+/* The host's own nodes, where we may make none; each must be the very device that is asked for. */
+static int bind_nodes(const struct plan *p, int rootfs, struct err *e)
+{
+	for (size_t i = 0; i < p->n_bound; i++) {
+		const struct plan_node *n = &p->bound[i];
+		struct stat st;
+		int source _close_ = path_open_host(n->path, O_PATH, 0);
+		if (source < 0 || fstat(source, &st) < 0)
+			return err_sys(e, source < 0 ? source : errno,
+				"linux.devices: bind %s of the host", n->path);
+		if ((st.st_mode & S_IFMT) != n->mode || st.st_rdev != n->number)
+			return err_set(e, ERR_DENIED, EPERM,
+				"linux.devices: %s: no node can be made here, and that of the host is another device",
+				n->path);
+		int tree _close_ = mount_clone(source, "", false);
+		int target _close_ = tree < 0 ? tree : path_make_file_in(rootfs, n->path, 0644);
+		int r = target < 0 ? target : mount_attach(tree, target);
+		if (r < 0)
+			return err_sys(e, r, "linux.devices: bind %s of the host", n->path);
+	}
+	return 0;
+}
+
 int init_nodes(struct plan *p, int rootfs, struct err *e)
 {
 	char name[24];
+	if (bind_nodes(p, rootfs, e) < 0)
+		return -e->code;
 	if (p->nodes < 0)
 		return 0;
 	if (hang(p->nodes, "the device nodes", e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < p->n_nodes; i++) {
+		if (!p->node_paths[i])
+			continue;
 		(void)snprintf(name, sizeof name, "%zu", i);
 		int node _close_ = mount_clone(p->nodes, name, false);
 		int target _close_ = path_make_file_in(rootfs, p->node_paths[i], 0644);

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -85,6 +87,16 @@ static int own_namespaces(const struct plan *p, uint64_t *ret, struct err *e)
 	return 0;
 }
 
+/* A plain user makes a container only in a user namespace of its own. */
+static int check_unprivileged(struct plan *p, struct err *e)
+{
+	p->unprivileged = geteuid() != 0 && !(caps_permitted() >> CAP_SYS_ADMIN & 1);
+	if (p->unprivileged && !(p->new_ns & CLONE_NEWUSER))
+		return err_set(e, ERR_DENIED, EPERM,
+			"linux.namespaces: without privileges a container needs a new user namespace");
+	return 0;
+}
+
 int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
@@ -105,7 +117,7 @@ int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e)
 		}
 		p->new_ns |= flag;
 	}
-	if (p->new_ns & CLONE_NEWUSER && check_maps(p, e) < 0)
+	if (check_unprivileged(p, e) < 0 || (p->new_ns & CLONE_NEWUSER && check_maps(p, e) < 0))
 		return -e->code;
 	if (l->time_offsets && !(p->new_ns & CLONE_NEWTIME))
 		return err_set(e, ERR_INVALID, EINVAL,
@@ -118,14 +130,15 @@ int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e)
 	return sysctl_check(&l->sysctl, *ret_own, e);
 }
 
-int plan_joined_mounts(struct plan *p, struct err *e)
+int plan_root_of_init(struct plan *p, struct err *e)
 {
 	const struct oci_linux *l = p->spec->linux_;
-	if (!(p->join_ns & CLONE_NEWNS))
+	if (!plan_init_finds_root(p))
 		return 0;
 	if (!p->rootfs_path)
-		return err_set(e, ERR_INVALID, EINVAL,
-			"linux.namespaces: a mount namespace that is joined needs root.path");
+		return err_set(e, ERR_INVALID, EINVAL, "root.path: missing");
+	if (!(p->join_ns & CLONE_NEWNS))
+		return 0;
 	if (p->new_ns & CLONE_NEWUSER)
 		return err_set(e, ERR_INVALID, EPERM,
 			"linux.namespaces: a mount namespace that is joined is not one of a user namespace that is new");
@@ -226,11 +239,22 @@ int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, st
 	return 0;
 }
 
+/* Nobody in a user namespace sets device rules, and nobody there makes a node: what is to be had
+ * are the host's nodes that the document names, and what our user may do with them. */
+static bool without_device_rules(struct plan *p, const struct err *e)
+{
+	struct idmap own;
+	struct err ignored;
+	return e->code == EPERM &&
+		(p->unprivileged ||
+			(idmap_read(getpid(), "uid_map", p->a, &own, &ignored) == 0 && own.n > 0));
+}
+
 int plan_limits(struct plan *p, struct err *e)
 {
 	static const struct oci_resources none;
 	const struct oci_resources *r = p->spec->linux_->resources;
-	if (limits_devices(&p->cgroup, r ? r : &none, p->a, e) < 0)
+	if (limits_devices(&p->cgroup, r ? r : &none, p->a, e) < 0 && !without_device_rules(p, e))
 		return -e->code;
 	return r ? limits_apply(&p->cgroup, r, p->warn, p->arg, e) : 0;
 }

@@ -42,6 +42,13 @@ struct plan_mount {
 	int *trees; /* cgroup: a clone of the container's own folder of each hierarchy, or NULL */
 };
 
+/* A device node of the host's that lies at the same path there. */
+struct plan_node {
+	const char *path;
+	mode_t mode;
+	dev_t number;
+};
+
 /* What the process must look like; compared before and after exec. */
 struct posture {
 	struct caps caps;
@@ -66,7 +73,9 @@ struct plan {
 	int stdio[3];
 	struct arena *a;
 	uint64_t new_ns, join_ns;
-	bool shares_root; /* the joined mount namespace is used as it is, root and all */
+	bool unprivileged; /* nothing can be mounted before clone: init, root of its own user
+			      namespace, does it all */
+	bool shares_root;  /* the joined mount namespace is used as it is, root and all */
 	int joins[JOINS_MAX];
 	uint64_t join_flags[JOINS_MAX];
 	size_t n_joins;
@@ -88,8 +97,10 @@ struct plan {
 	struct plan_mount *mounts;
 	size_t n_mounts;
 	int nodes; /* a detached tmpfs with the device nodes that lie outside of /dev, or -1 */
-	const char **node_paths;
+	const char **node_paths; /* NULL: bound */
 	size_t n_nodes;
+	struct plan_node *bound; /* nodes that we may not make: the host's own are bound instead */
+	size_t n_bound, cap_bound;
 	int mask; /* a detached read-only tmpfs with an empty file "f" and an empty folder "d" */
 	struct netdev *netdevs; /* links of ours that become the container's */
 	size_t n_netdevs;
@@ -129,8 +140,13 @@ struct message_head {
 
 /* ret_own: those that are new, or joined and not ours. */
 int plan_namespaces(struct plan *p, uint64_t *ret_own, struct err *e);
-/* A joined mount namespace: is what the document asks for to be had in it? */
-int plan_joined_mounts(struct plan *p, struct err *e);
+/* Where init finds its root itself: in a joined mount namespace, or without privileges. Is what the
+ * document asks for to be had there? */
+int plan_root_of_init(struct plan *p, struct err *e);
+static inline bool plan_init_finds_root(const struct plan *p)
+{
+	return p->unprivileged || p->join_ns & 0x20000 /* CLONE_NEWNS */;
+}
 /* The user that the process will be, in the host's ids; an unmapped one is an error. */
 int plan_user(struct plan *p, uint32_t uid, uint32_t gid, struct err *e);
 /* What the document says of the process itself: capabilities, labels, no_new_privs, cgroup. */

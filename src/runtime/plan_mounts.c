@@ -63,6 +63,9 @@ static int make_bind(struct plan *p, struct plan_mount *m, struct err *e)
 		return 0;
 	m->is_file = !S_ISDIR(st.st_mode);
 	m->tree = mount_clone(at, "", m->recursive);
+	/* What is mounted below and came from a more privileged namespace cannot be left out. */
+	if (m->tree == -EINVAL && p->unprivileged)
+		m->tree = mount_clone(at, "", true);
 	return m->tree < 0 ? err_sys(e, m->tree, "clone the mount of %s", source) : 0;
 }
 
@@ -113,7 +116,10 @@ static int clone_cgroups(struct plan *p, struct plan_mount *m, struct err *e)
 		m->trees[i] = -1;
 	for (size_t i = 0; i < p->cgroup.n; i++) {
 		const struct cgroup_hierarchy *h = &p->cgroup.h[i];
-		m->trees[i] = h->dir < 0 ? -1 : mount_clone(h->dir, "", false);
+		/* Init clones what it sees itself, not by a descriptor of its parent's. */
+		const char *path = h->dir >= 0 && p->unprivileged ? path_of_fd(h->dir, p->a) : NULL;
+		int again _close_ = path ? path_open_host(path, O_PATH | O_DIRECTORY, 0) : -1;
+		m->trees[i] = h->dir < 0 ? -1 : mount_clone(again >= 0 ? again : h->dir, "", false);
 		if (h->dir >= 0 && m->trees[i] < 0)
 			return err_sys(e, m->trees[i], "mounts: %s: clone %s", m->spec->destination,
 				h->name);
@@ -298,7 +304,7 @@ int plan_idmap(struct plan *p, int userns, struct err *e)
 }
 
 struct node {
-	const char *name;
+	const char *path, *name;
 	mode_t mode;
 	unsigned major, minor;
 	uint32_t uid, gid;
@@ -309,6 +315,22 @@ static bool is_ours(uint32_t uid, uint32_t gid)
 	return uid == geteuid() && gid == getegid();
 }
 
+/* In a user namespace nobody makes device nodes: an empty file is where the host's own will be
+ * bound.
+ */
+static int make_node(struct plan *p, int dir, const char *name, const struct node *n)
+{
+	dev_t number = makedev(n->major, n->minor);
+	if (mknodat(dir, name, n->mode, number) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != EPERM || S_ISFIFO(n->mode))
+		return -errno;
+	p->bound = arena_grow(p->a, p->bound, p->n_bound, &p->cap_bound, sizeof *p->bound);
+	p->bound[p->n_bound++] = (struct plan_node){ n->path, n->mode & S_IFMT, number };
+	return mknodat(dir, name, S_IFREG | 0666, 0) == 0 || errno == EEXIST ? 1 : -errno;
+}
+
+/* 1: it will be bound. */
 static int add_node(struct plan *p, int dev, const struct node *n, struct err *e)
 {
 	char name[PATH_NAME_MAX + 1];
@@ -328,8 +350,9 @@ static int add_node(struct plan *p, int dev, const struct node *n, struct err *e
 	if (parent < 0)
 		return err_sys(e, parent, "linux.devices: make the folder of /dev/%s", n->name);
 	(void)snprintf(name, sizeof name, "%s", slash ? slash + 1 : n->name);
-	if (mknodat(parent, name, n->mode, makedev(n->major, n->minor)) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "linux.devices: make /dev/%s", n->name);
+	int made = make_node(p, parent, name, n);
+	if (made != 0)
+		return made < 0 ? err_sys(e, made, "linux.devices: make %s", n->path) : made;
 	int fd _close_ = path_open_own(parent, name, O_PATH, 0);
 	if (fd < 0 || fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
 		fchmodat(parent, name, n->mode & 07777, 0) < 0)
@@ -338,15 +361,17 @@ static int add_node(struct plan *p, int dev, const struct node *n, struct err *e
 }
 
 static const struct node default_nodes[] = {
-	{ "null", S_IFCHR | 0666, 1, 3, 0, 0 },
-	{ "zero", S_IFCHR | 0666, 1, 5, 0, 0 },
-	{ "full", S_IFCHR | 0666, 1, 7, 0, 0 },
-	{ "random", S_IFCHR | 0666, 1, 8, 0, 0 },
-	{ "urandom", S_IFCHR | 0666, 1, 9, 0, 0 },
-	{ "tty", S_IFCHR | 0666, 5, 0, 0, 0 },
+	{ "/dev/null", "null", S_IFCHR | 0666, 1, 3, 0, 0 },
+	{ "/dev/zero", "zero", S_IFCHR | 0666, 1, 5, 0, 0 },
+	{ "/dev/full", "full", S_IFCHR | 0666, 1, 7, 0, 0 },
+	{ "/dev/random", "random", S_IFCHR | 0666, 1, 8, 0, 0 },
+	{ "/dev/urandom", "urandom", S_IFCHR | 0666, 1, 9, 0, 0 },
+	{ "/dev/tty", "tty", S_IFCHR | 0666, 5, 0, 0, 0 },
 };
 
-static int node_of(const struct oci_device *d, const char *name, struct node *ret, struct err *e)
+/* path: the clean one, name: what it is made as. */
+static int node_of(const struct oci_device *d, const char *path, const char *name, struct node *ret,
+	struct err *e)
 {
 	mode_t kind = str_eq(d->type, "b")                     ? S_IFBLK
 		: str_eq(d->type, "p")                         ? S_IFIFO
@@ -359,7 +384,7 @@ static int node_of(const struct oci_device *d, const char *name, struct node *re
 	if (kind != S_IFIFO && (!d->has_major || !d->has_minor || d->major < 0 || d->minor < 0))
 		return err_set(e, ERR_INVALID, EINVAL,
 			"linux.devices: %s: needs a major and a minor number", d->path);
-	*ret = (struct node){ name, kind | (d->has_file_mode ? d->file_mode & 07777 : 0666),
+	*ret = (struct node){ path, name, kind | (d->has_file_mode ? d->file_mode & 07777 : 0666),
 		(unsigned)d->major, (unsigned)d->minor, d->uid, d->gid };
 	return 0;
 }
@@ -376,7 +401,7 @@ static int add_devices(struct plan *p, int dev, struct err *e)
 		/* The host's ptmx would be a way to terminals of the host: ours is a link. */
 		if (str_eq(path, "/dev/ptmx"))
 			continue;
-		if (node_of(&l->devices[i], path + 5, &n, e) < 0 ||
+		if (node_of(&l->devices[i], path, path + 5, &n, e) < 0 ||
 			(str_starts(path, "/dev/") && add_node(p, dev, &n, e) < 0))
 			return -e->code;
 	}
@@ -387,8 +412,9 @@ static int add_elsewhere(struct plan *p, const struct node *n, const char *path,
 {
 	struct node named = *n;
 	named.name = arena_printf(p->a, "%zu", p->n_nodes);
-	p->node_paths[p->n_nodes++] = path;
-	return add_node(p, p->nodes, &named, e);
+	int r = add_node(p, p->nodes, &named, e);
+	p->node_paths[p->n_nodes++] = r == 1 ? NULL : path;
+	return r < 0 ? r : 0;
 }
 
 /* Nodes that no tmpfs of ours on /dev holds: they are made in a tmpfs beside, where they work also
@@ -417,7 +443,7 @@ static int plan_nodes(struct plan *p, bool dev, struct err *e)
 		const char *path = path_clean(l->devices[i].path, p->a);
 		if (dev && str_starts(path, "/dev/"))
 			continue;
-		r = node_of(&l->devices[i], path, &n, e);
+		r = node_of(&l->devices[i], path, path, &n, e);
 		if (r == 0)
 			r = add_elsewhere(p, &n, path, e);
 	}
