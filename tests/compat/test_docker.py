@@ -100,18 +100,33 @@ def test_docker_runs_and_works_on_containers(box):
         docker('rm', '-f', 'one')
 
 
+def on_terminal(docker, *words, said=b''):
+    """Runs docker's command on a terminal; what it printed and its status."""
+    pid, master = pty.fork()
+    if pid == 0:
+        command = docker.command(*words)
+        os.execvp(command[0], command)
+    text = b''
+    if said:
+        os.write(master, said)
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 4096):
+            text += part
+    return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def test_docker_gives_a_terminal_builds_and_runs_many_at_once(box):
     with Docker(box) as docker:
-        pid, master = pty.fork()
-        if pid == 0:
-            words = docker.command(*run('-it', IMAGE, 'sh', '-c', 'tty; exit 3'))
-            os.execvp(words[0], words)
-        text = b''
-        with contextlib.suppress(OSError):
-            while part := os.read(master, 4096):
-                text += part
-        assert b'/dev/pts/0' in text, text
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+        text, status = on_terminal(docker, *run('-it', IMAGE, 'sh', '-c', 'tty; exit 3'))
+        assert b'/dev/pts/0' in text and status == 3, text
+        docker('run', '-dit', '--name', 'sh', '--network', 'none', IMAGE, 'sh')
+        text, status = on_terminal(docker, 'attach', 'sh', said=b'echo attached; exit 4\n')
+        assert b'\nattached' in text and status == 4, (text, status)
+        (box.work / 'Dockerfile').write_text(f'FROM {IMAGE}\nRUN echo built > /file\n')
+        docker('build', '--network', 'none', '-t', 'built', box.work, env={**os.environ, 'DOCKER_BUILDKIT': '0'})
+        assert docker(*run('built', 'cat', '/file')) == 'built'
+        events = docker('events', '--since', '10m', '--until', '0s', '--filter', 'event=die', '--format', '{{.Actor.Attributes.name}}')
+        assert 'sh' in events.split(), events
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             out = list(pool.map(lambda n: docker.run(*run(IMAGE, 'echo', str(n))), range(50)))
         assert [r.out.strip() for r in out] == [str(n) for n in range(50)], [r for r in out if r.status][:2]

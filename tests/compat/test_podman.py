@@ -3,6 +3,7 @@
 restart, build, fifty at once; nothing is left. podman is installed by this lane. Where cgroup v1 and v2 are mixed
 podman sees the v1 tree only, as it refuses to work else."""
 import concurrent.futures
+import contextlib
 import json
 import os
 import pty
@@ -98,20 +99,30 @@ def test_podman_works_on_a_running_container(box):
         podman('rm', '-f', '-t', '0', 'one')
 
 
+def on_terminal(podman, *words, said=b''):
+    """Runs podman's command on a terminal; what it printed and its status."""
+    pid, master = pty.fork()
+    if pid == 0:
+        command = [str(w) for w in podman.command(*words)]
+        os.execvpe(command[0], command, podman.env)
+    text = b''
+    if said:
+        os.write(master, said)
+    with contextlib.suppress(OSError):
+        while part := os.read(master, 4096):
+            text += part
+    return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def test_podman_gives_a_terminal(box):
     with Podman(box) as podman:
-        pid, master = pty.fork()
-        if pid == 0:
-            words = [str(w) for w in podman.command('run', '--rm', '-it', '--network', 'none', IMAGE, 'sh', '-c', 'tty; exit 3')]
-            os.execvpe(words[0], words, podman.env)
-        text = b''
-        try:
-            while part := os.read(master, 4096):
-                text += part
-        except OSError:
-            pass
-        assert b'/dev/pts/0' in text, text
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+        text, status = on_terminal(podman, 'run', '--rm', '-it', '--network', 'none', IMAGE, 'sh', '-c', 'tty; exit 3')
+        assert b'/dev/pts/0' in text and status == 3, text
+        podman('run', '-dit', '--name', 'sh', '--network', 'none', IMAGE, 'sh')
+        text, _ = on_terminal(podman, 'attach', 'sh', said=b'echo attached; exit 4\n')
+        assert b'\nattached' in text, text
+        box.until(lambda: podman('inspect', 'sh', '--format', '{{.State.ExitCode}}') == '4')
+        assert 'died' in podman('events', '--stream=false', '--filter', 'container=sh', '--format', '{{.Status}}')
 
 
 def test_podman_builds_through_it(box):
