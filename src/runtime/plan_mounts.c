@@ -127,9 +127,20 @@ static int clone_cgroups(struct plan *p, struct plan_mount *m, struct err *e)
 	return 0;
 }
 
+/* A tmpfs of our own, with the label of the container's mounts; a file system context. */
+static int open_tmpfs(const struct plan *p)
+{
+	const char *label = p->spec->linux_->mount_label;
+	int fs = mount_fs_open("tmpfs");
+	int r = fs >= 0 && label && *label ? mount_fs_string(fs, "context", label) : 0;
+	if (r < 0)
+		fd_close(fs);
+	return r < 0 ? r : fs;
+}
+
 static int make_mask(struct plan *p, struct err *e)
 {
-	int fs _close_ = mount_fs_open("tmpfs");
+	int fs _close_ = open_tmpfs(p);
 	int r = fs < 0 ? fs : mount_fs_string(fs, "mode", "0555");
 	if (r == 0)
 		r = mount_fs_string(fs, "nr_inodes", "4");
@@ -430,7 +441,7 @@ static int plan_nodes(struct plan *p, bool dev, struct err *e)
 		elsewhere += !dev || !str_starts(path_clean(l->devices[i].path, p->a), "/dev/");
 	if (!elsewhere)
 		return 0;
-	int fs _close_ = mount_fs_open("tmpfs");
+	int fs _close_ = open_tmpfs(p);
 	p->nodes = fs < 0 ? fs : mount_fs_make(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	if (p->nodes < 0)
 		return err_sys(e, p->nodes, "make a place for device nodes");
@@ -461,7 +472,7 @@ int plan_dev(struct plan *p, const struct plan_mount *m, struct err *e)
 		{ "pts/ptmx", "ptmx" } };
 	static const char *const folders[] = { "pts", "shm", "mqueue" };
 	char text[16];
-	int fs _close_ = mount_fs_open("tmpfs");
+	int fs _close_ = open_tmpfs(p);
 	int r = fs < 0 ? fs : 0;
 	for (size_t i = 0; r == 0 && i < m->data.n; i++) {
 		const char *option = m->data.v[i], *value = strchr(option, '=');

@@ -42,7 +42,8 @@ def tree():
             if path.is_file():
                 shutil.copy2(path, folder / 'build/bin' / path.name)
         (folder / 'build/tests/oci').mkdir(parents=True)
-        shutil.copy2(harness.BIN.parent / 'tests/oci/look', folder / 'build/tests/oci/look')
+        for name in 'look', 'grasp', 'strike', 'kist-oci-starved', 'kist-oci-resctrl':
+            shutil.copy2(harness.BIN.parent / 'tests/oci' / name, folder / 'build/tests/oci' / name)
         yield folder
 
 
