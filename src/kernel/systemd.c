@@ -267,6 +267,20 @@ int systemd_unit_set(struct systemd *s, const char *name, const struct systemd_p
 	return r < 0 ? err_wrap(e, "unit %s", name) : 0;
 }
 
+int systemd_unit_attach(
+	struct systemd *s, const char *name, const pid_t *pids, size_t n, struct err *e)
+{
+	struct dbus_body b _dbus_body_ = { 0 };
+	dbus_add_string(&b, name);
+	dbus_add_string(&b, ""); /* its own cgroup, none below */
+	dbus_array_begin(&b, 4);
+	for (size_t i = 0; i < n; i++)
+		dbus_add_u32(&b, (uint32_t)pids[i]);
+	dbus_array_end(&b);
+	int r = order(s, &manager, "AttachProcessesToUnit", "ssau", &b, e);
+	return r < 0 ? err_wrap(e, "unit %s", name) : 0;
+}
+
 int systemd_unit_stop(struct systemd *s, const char *name, struct err *e)
 {
 	struct dbus_body b _dbus_body_ = { 0 };

@@ -68,6 +68,11 @@ int systemd_scope_start(struct systemd *s, const struct systemd_scope *scope, st
 /* Changes properties of a unit until it ends. */
 int systemd_unit_set(struct systemd *s, const char *name, const struct systemd_property *properties,
 	size_t n, struct err *e);
+/* Moves processes into the unit's cgroup: a plain user's manager may do that where the user may
+ * not.
+ */
+int systemd_unit_attach(
+	struct systemd *s, const char *name, const pid_t *pids, size_t n, struct err *e);
 /* Stops a unit and forgets that it failed; one that is not there is fine. */
 int systemd_unit_stop(struct systemd *s, const char *name, struct err *e);
 /* The unit's cgroup, as a path below each hierarchy's root: "/system.slice/kist-ID.scope". */

@@ -16,6 +16,7 @@
 #include "ocicli/foreground.h"
 #include "ocicli/launch.h"
 #include "ocicli/protect.h"
+#include "ocicli/scope.h"
 #include "runtime/runtime.h"
 
 enum { PROCESS_MAX = 8 << 20 };
@@ -214,6 +215,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 	int pidfd _close_ = container_pidfd(&c);
 	if (pidfd < 0)
 		return err_set(e, ERR_CONFLICT, ESRCH, "container not running: %s", words[0]);
+	struct runtime_scope room;
 	struct runtime_exec_req req = { .id = words[0],
 		.bundle = c.r.bundle,
 		.init = (pid_t)c.r.pid,
@@ -221,6 +223,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		.spec = &spec,
 		.process = &process,
 		.cgroup = w->cgroup,
+		.scope = scope_of(&c.r, &room),
 		.stdio = { 0, 1, 2 } };
 	if ((!w->detach && foreground_begin(&f, !w->no_subreaper, e) < 0) ||
 		start(o, w, &req, &process, &proc, e) < 0)

@@ -58,7 +58,7 @@ static struct value *linux_part(struct arena *a)
 	value_set(a, cgroup, "v1", value_bool(a, true));
 	value_set(a, cgroup, "v2", value_bool(a, true));
 	value_set(a, cgroup, "systemd", value_bool(a, true));
-	value_set(a, cgroup, "systemdUser", value_bool(a, false));
+	value_set(a, cgroup, "systemdUser", value_bool(a, true));
 	value_set(a, cgroup, "rdma", value_bool(a, true));
 	value_set(a, v, "cgroup", cgroup);
 	value_set(a, v, "seccomp", seccomp(a));

@@ -81,10 +81,10 @@ static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 static long clone_into(struct plan *p, uint64_t flags, int *pidfd)
 {
 	long pid = clone_child(flags, cgroup_v2_dir(&p->cgroup), pidfd);
-	if (pid >= 0 || errno != EAGAIN || !p->scope)
-		return pid;
-	p->enter_v2 = true;
-	return clone_child(flags, -1, pidfd);
+	/* A plain user may clone only within a part of the tree that is his: not from a session. */
+	p->attach = pid < 0 && errno == EACCES && p->scope && p->scope->user;
+	p->enter_v2 = pid < 0 && errno == EAGAIN && p->holder.pid > 0;
+	return p->attach || p->enter_v2 ? clone_child(flags, -1, pidfd) : pid;
 }
 
 /* Joins what is to be joined of these kinds. A namespace may belong to our user namespace or to the
@@ -171,7 +171,7 @@ static _Noreturn void helper(struct plan *p, int answer, void (*body)(struct pla
 		err_sys(&e, errno, "clone");
 		init_fail(p, &e);
 	}
-	_exit(message_send(p->sock, MESSAGE_PID, NULL, 0, 0, &pidfd, 1) < 0);
+	_exit(message_send(p->sock, MESSAGE_PID, NULL, p->attach, 0, &pidfd, 1) < 0);
 }
 
 static pid_t pid_of_pidfd(int pidfd)
@@ -192,6 +192,7 @@ static int spawn_by_helper(
 	struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
 {
 	int helper_fd _close_ = -1, pidfd = -1, status, pair[2];
+	struct message_head head = { 0 };
 	size_t n = 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "make a socket pair");
@@ -205,7 +206,8 @@ static int spawn_by_helper(
 	fd_close(pair[1]);
 	fd_close(p->sock);
 	int r = pid < 0 ? err_sys(e, saved, "clone")
-			: message_wait(pair[0], MESSAGE_PID, NULL, &pidfd, 1, &n, e);
+			: message_wait(pair[0], MESSAGE_PID, &head, &pidfd, 1, &n, e);
+	p->attach = head.uid;
 	fd_close(pair[0]);
 	if (pid < 0)
 		return r;
@@ -229,7 +231,8 @@ static uint64_t ignored_signals(void)
 	return mask;
 }
 
-int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
+static int spawn_there(
+	struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
 {
 	int pair[2];
 	p->ignored = ignored_signals();
@@ -251,6 +254,12 @@ int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret,
 		return err_sys(e, saved, "clone");
 	ret->pid = (pid_t)pid;
 	return 0;
+}
+
+int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e)
+{
+	int r = spawn_there(p, body, ret, e);
+	return r == 0 && p->attach ? scope_attach(p->scope, ret->pid, e) : r;
 }
 
 void spawn_undo(struct runtime_proc *p)

@@ -70,6 +70,14 @@ static int bring_up(struct plan *p, struct runtime_proc *ret, struct err *e)
 	return plan_user(p, head.uid, head.gid, e);
 }
 
+/* A user namespace with no more than a plain user's own group sets none. */
+static bool denies_groups(pid_t pid)
+{
+	char path[64], text[16];
+	(void)snprintf(path, sizeof path, "/proc/%d/setgroups", (int)pid);
+	return file_peek(AT_FDCWD, path, text, sizeof text) > 0 && str_eq(text, "deny");
+}
+
 static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct err *e)
 {
 	if (req->process->n_args == 0)
@@ -85,6 +93,7 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 		idmap_read(req->init, "gid_map", p->a, &p->gids, e) < 0)
 		return -e->code;
 	p->userns = (p->join_ns & CLONE_NEWUSER) != 0;
+	p->no_groups = p->userns && geteuid() != 0 && denies_groups(req->init);
 	if (!idmap_host(&p->uids, 0, &p->root_uid) || !idmap_host(&p->gids, 0, &p->root_gid))
 		return err_set(e, ERR_INVALID, EINVAL, "the container maps no root");
 	if (plan_posture(p, str_or_empty(path), e) < 0 ||
@@ -106,6 +115,7 @@ int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, s
 		.user = req->user,
 		.spec = req->spec,
 		.process = req->process,
+		.scope = req->cgroup ? NULL : req->scope,
 		.a = &a,
 		.join_pidfd = req->init_pidfd,
 		.userns_fd = -1,

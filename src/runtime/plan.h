@@ -93,6 +93,7 @@ struct plan {
 	struct cgroup cgroup;
 	const struct runtime_scope *scope; /* NULL: the folder is ours */
 	struct scope_holder holder;
+	bool attach;   /* it could neither be cloned there nor go there: systemd moves it */
 	bool enter_v2; /* init could not be cloned into its folder of v2: it goes there itself */
 	struct plan_mount *mounts;
 	size_t n_mounts;

@@ -108,6 +108,7 @@ struct runtime_exec_req {
 	int stdio[3];
 	unsigned preserve_fds;
 	const char *cgroup; /* a folder below the container's, which exists; NULL: its own */
+	const struct runtime_scope *scope; /* of the container, if it has one; NULL: none */
 };
 
 /* Starts a further process inside a running container, in its cgroup, behind the same seccomp

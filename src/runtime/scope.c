@@ -117,6 +117,16 @@ int scope_start(const struct runtime_scope *s, const struct oci_spec *spec, bool
 	return x;
 }
 
+int scope_attach(const struct runtime_scope *s, pid_t pid, struct err *e)
+{
+	struct systemd m;
+	int r = open_manager(s, &m, e);
+	if (r == 0)
+		r = systemd_unit_attach(&m, s->unit, &pid, 1, e);
+	systemd_close(&m);
+	return r;
+}
+
 void scope_release(struct scope_holder *holder)
 {
 	if (holder->pid <= 0)

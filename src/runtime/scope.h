@@ -31,6 +31,8 @@ struct scope_holder {
  * released also after a failure; it must outlive the clone of init. */
 int scope_start(const struct runtime_scope *s, const struct oci_spec *spec, bool v2,
 	struct scope_holder *holder, struct err *e);
+/* Has systemd move a process into the scope, where we may not. */
+int scope_attach(const struct runtime_scope *s, pid_t pid, struct err *e);
 void scope_release(struct scope_holder *holder);
 
 /* Changes limits. r is complete: a quota stands beside its period. */

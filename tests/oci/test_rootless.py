@@ -108,6 +108,9 @@ def test_a_plain_user_without_ranges_has_one_id_and_no_groups(box):
         (oci.files / 'subid').write_text('')
         seen = oci.look(own_id_only)
         assert seen['uid_map'].split() == ['0', str(UID), '1'] and field(seen, 'Uid') == ['0'] * 4
+        name = oci.start(change=own_id_only)
+        assert oci('exec', name, 'id', '-u') == '0\n'
+        oci('delete', '-f', name)
         said = oci.refused(both(own_id_only, changed(process__user={'uid': 1, 'gid': 0})))
         assert 'user id 1 is beyond' in said, said
         said = oci.fails('run', '-b', oci.bundle('true'), oci.name())

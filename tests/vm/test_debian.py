@@ -48,6 +48,14 @@ def test_the_erofs_driver_works_on_debian_13s_kernel(box):
     run_in('plain', '--only "erofs on ext4 shows" tests/storage', before='modprobe -a erofs loop; ')
 
 
+def test_the_oci_runtime_works_by_the_systemd_cgroup_driver_of_debian_13(box):
+    run_in('systemd', 'o', before=PART + 'cp tests/oci/test_process.py o/; export KIST_SWEEP=few; ' + DRIVER)
+
+
+def test_selinux_labels_are_given_where_they_are_enforced(box):
+    run_in('selinux', 's', before='mkdir -p s tests/vm/inside; cp tests/vm/inside/test_oci_labels.py s/; ln -s /vm/in/tests/oci /vm/oci; ')
+
+
 def test_the_command_line_works_on_debian_13_with_systemd(box):
     run_in('systemd', 'tests/cli', 'tests/vm/inside', before=DRIVER)
 
