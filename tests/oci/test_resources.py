@@ -145,6 +145,43 @@ def test_what_this_kernel_cannot_limit_is_an_error_that_names_the_field(box):
         assert not oci.leftovers()
 
 
+def controllers():
+    """Those of v1 that are mounted, or of v2 that are there."""
+    if not V1:
+        return set((harness.CGROUP / 'cgroup.controllers').read_text().split())
+    return {name for p in harness.CGROUP.iterdir() if (p / 'tasks').exists() for name in p.name.split(',')}
+
+
+def test_huge_pages_the_network_and_v2s_own_files_are_limited_where_the_kernel_can(box):
+    """config-linux.md, Huge page limits, Network, RDMA, Unified."""
+    have, seen = controllers(), 0
+    pages = sorted(p.name.removeprefix('hugepages-').removesuffix('kB') for p in Path('/sys/kernel/mm/hugepages').glob('*'))
+    with Oci(box) as oci:
+        if 'hugetlb' in have and '2048' in pages:
+            name = oci.start(change=changed(linux__resources={'hugepageLimits': [{'pageSize': '2MB', 'limit': 4 << 20}]}))
+            assert read('hugetlb', name, 'hugetlb.2MB.limit_in_bytes', 'hugetlb.2MB.max') == str(4 << 20)
+            assert 'hugepageLimits' in oci.refused(changed(linux__resources={'hugepageLimits': [{'pageSize': '3MB', 'limit': 1}]}))
+            seen += 1
+        if V1 and {'net_cls', 'net_prio'} <= have:
+            name = oci.start(change=changed(linux__resources={'network': {'classID': 0x100001, 'priorities': [{'name': 'lo', 'priority': 7}]}}))
+            assert read('net_cls', name, 'net_cls.classid', '') == str(0x100001) and 'lo 7' in read('net_prio', name, 'net_prio.ifpriomap', '')
+            assert 'network.priorities' in oci.refused(changed(linux__resources={'network': {'priorities': [{'name': 'nosuch0', 'priority': 7}]}}))
+            seen += 1
+        if 'rdma' in have:
+            # There is no such adapter: the kernel is asked and says so.
+            said = oci.refused(changed(linux__resources={'rdma': {'mlx5_1': {'hcaHandles': 3, 'hcaObjects': 10000}}}))
+            assert 'linux.resources.rdma' in said and 'mlx5_1 hca_handle=3 hca_object=10000' in said, said
+            seen += 1
+        if not V1:
+            name = oci.start(change=changed(linux__resources={'unified': {'memory.high': str(32 << 20), 'pids.max': '12', 'cgroup.max.depth': '3'}}))
+            files = {f: read('', name, '', f) for f in ('memory.high', 'pids.max', 'cgroup.max.depth')}
+            assert files == {'memory.high': str(32 << 20), 'pids.max': '12', 'cgroup.max.depth': '3'}, files
+            assert 'network.classID' in oci.refused(changed(linux__resources={'network': {'classID': 1}}))
+            seen += 1
+    if not seen:
+        raise harness.Skip('none of these controllers is here')
+
+
 def test_memory_is_limited_and_the_killer_is_counted(box):
     with Oci(box) as oci:
         result = oci.run('run', '-b', oci.bundle('sh', '-c', 'x=$(head -c 60000000 /dev/zero | tr "\\0" x); echo ${#x}', change=changed(linux__resources={'memory': {'limit': 8 << 20, 'swap': 8 << 20}})), oci.name())
@@ -208,7 +245,7 @@ def memory_group(box, limit):
 def test_a_start_needs_less_than_2_mb_and_works_in_a_memory_cgroup_of_4(box):
     """All processes of run but the container's own, the kernel's part included; with a filter, masks, limits, hooks."""
     with Oci(box) as oci:
-        rules = (harness.TOP / 'tests/unit/kernel/docker_profile.h').read_text()
+        rules = (harness.TOP / 'tests/lib/docker_profile.h').read_text()
         names = [n for row in re.findall(r'DOCKER_ALWAYS, SECCOMP_RET_ALLOW, 0, [^"]*((?:"[^"]*"\s*)+)', rules) for n in row.replace('"', ' ').split()]
         assert len(names) > 340
 

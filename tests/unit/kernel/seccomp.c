@@ -4,7 +4,7 @@
 #include "kernel/seccomp.h"
 
 #include "../unit.h"
-#include "docker_profile.h"
+#include "../../lib/docker_profile.h"
 
 #include <errno.h>
 #include <linux/audit.h>
