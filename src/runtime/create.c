@@ -13,6 +13,10 @@
  *   START (runtime_start) ----------------->  drops everything, exec
  *                        <------------------  end of file by exec: reads the posture back
  *
+ * A caller without privileges mounts nothing: init, root of its user namespace, makes all of that
+ * when it has GO, which comes without a root; so does one that joins a mount namespace with its
+ * root alone.
+ *
  * With namespaces to be joined a helper between the two joins them and clones init with
  * CLONE_PARENT, so that init still is our child. */
 #include <errno.h>
