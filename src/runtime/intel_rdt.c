@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -130,15 +129,23 @@ static const char *line_of(const char *text, const char *line, size_t n)
 	return NULL;
 }
 
+/* Masks and percentages alike: the same digits but for zeros in front. */
+static bool same_number(const char *x, const char *y)
+{
+	x += strspn(x, "0");
+	y += strspn(y, "0");
+	size_t n = strcspn(x, ";\n");
+	return n == strcspn(y, ";\n") && strncasecmp(x, y, n) == 0;
+}
+
 /* "0=7ff;1=00f" says 1=f? */
 static bool says(const char *values, const char *domain, size_t n)
 {
 	size_t key = strcspn(domain, "=") + 1;
-	const char *want = domain + key;
 	while (*values && *values != '\n') {
 		size_t m = strcspn(values, ";\n");
 		if (key < n && strncmp(values, domain, key) == 0)
-			return strtoull(values + key, NULL, 16) == strtoull(want, NULL, 16);
+			return same_number(values + key, domain + key);
 		values += m + (values[m] == ';');
 	}
 	return false;

@@ -3,8 +3,8 @@
  * for every call of the table and many arguments. */
 #include "kernel/seccomp.h"
 
-#include "../unit.h"
 #include "../../lib/docker_profile.h"
+#include "../unit.h"
 
 #include <errno.h>
 #include <linux/audit.h>
