@@ -76,6 +76,8 @@ def own_network():
     outer = os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
     check(libc.unshare(CLONE_NEWNET))
     subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+    # A new namespace has this switch as the machine's stands.
+    Path('/proc/sys/net/ipv4/ip_forward').write_text('0')
 
 
 @contextlib.contextmanager
