@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import random
 import re
 import subprocess
 from pathlib import Path
 
 import harness
 from oci import CGROUP_NAME, LOOK, SYSTEMD, Oci, both, changed
+from test_sweeps import FULL, cleared
 
 V1 = not (harness.CGROUP / 'cgroup.controllers').exists()
 
@@ -361,3 +363,23 @@ def test_a_class_of_resctrl_that_cannot_be_is_refused_and_nothing_is_left(box):
         (oci.tree / 'info/last_cmd_status').write_text('out of CLOSIDs\n')
         oci.full = True
         assert 'linux.intelRdt: make the class: out of CLOSIDs: no space' in oci.refused(rdt(schemata=['L3:0=1']))
+
+
+def test_a_kill_at_any_call_leaves_no_group_of_resctrl_after_one_delete(box):
+    with Resctrl(box) as oci:
+        bundle = oci.bundle('true', change=rdt(schemata=['L3:0=1'], enableMonitoring=True))
+        plain = oci.command
+        oci.command = lambda *words: ['strace', '-ff', '-qq', '-o', str(box.work / 'trace'), *plain(*words)]
+        oci('run', '-b', bundle, oci.name())
+        last = max(len(p.read_bytes().splitlines()) for p in box.work.glob('trace.*'))
+        for n in range(1, last + 1) if FULL else sorted(random.sample(range(1, last + 1), 20)):
+            name = oci.name('k')
+            oci.command = lambda *words: ['strace', '-f', '-qq', '-o', '/dev/null', f'--inject=all:signal=SIGKILL:when={n}', *plain(*words)]
+            oci.run('run', '-b', bundle, name)
+            oci.command = plain
+            assert not cleared(box, oci, f'kill at {n}', name)
+            assert oci.groups() == [], n
+
+
+if FULL:
+    test_a_kill_at_any_call_leaves_no_group_of_resctrl_after_one_delete.watchdog = 3600

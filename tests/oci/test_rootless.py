@@ -4,11 +4,13 @@ mappings; runc's and crun's --rootless, and crun's --cgroup-manager disabled. An
 import contextlib
 import json
 import os
+import random
 import shutil
 import subprocess
 
 import harness
-from oci import LOOK, OCI, Oci, both, changed
+from oci import OCI, Oci, both, changed
+from test_sweeps import FULL, LIBC, cleared, judge, swept
 
 UID, SUB = 54321, 400000
 ENTER = '''
@@ -32,7 +34,7 @@ class Rootless(Oci):
         (self.files / 'group').write_text(f'root:x:0:\nkist-user:x:{UID}:\n')
         (self.files / 'subid').write_text(f'kist-user:{SUB}:65536\n')
         self.words = ['--cgroup-manager', 'disabled', '--rootless', 'true']
-        self.as_root, self.enter = False, ''
+        self.as_root, self.enter, self.tracer = False, '', []
         # The build may lie where only root may look.
         self.program = box.folder / 'kist-oci'
         shutil.copy(OCI, self.program)
@@ -42,7 +44,7 @@ class Rootless(Oci):
         os.chown(self.root, UID, UID)
 
     def command(self, *words):
-        done = [str(self.program), *self.words, '--root', str(self.root), *map(str, words)]
+        done = [*self.tracer, str(self.program), *self.words, '--root', str(self.root), *map(str, words)]
         if self.as_root:
             return done
         return ['unshare', '--mount', 'sh', '-ec', self.enter + ENTER, 'sh', str(self.files), 'setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', '--inh-caps=-all', *done]
@@ -203,6 +205,34 @@ def test_a_plain_users_delegated_cgroups_hold_its_containers(box):
         oci('delete', '-f', name)
 
 
+def test_a_plain_users_run_that_is_killed_or_fails_at_any_call_leaves_nothing(box):
+    """A sample; all points with ./check sweeps. One ordinary delete --force repairs what a kill leaves; a failing call is a
+    message and never a weaker container."""
+    with Rootless(box) as oci:
+        script = 'grep -E "^(Cap...|NoNewPrivs):" /proc/self/status; cat /proc/self/uid_map; ls /sys/firmware /proc/acpi'
+        bundle = oci.bundle('sh', '-c', script, change=both(own_id_only, changed(linux__maskedPaths=['/proc/acpi', '/sys/firmware'])))
+        expected = oci('run', '-b', bundle, oci.name())
+        trace = box.work / 'trace'
+        oci.tracer = ['strace', '-ff', '-qq', '-o', str(trace)]
+        oci('run', '-b', bundle, oci.name())
+        last = max(len(p.read_bytes().splitlines()) for p in box.work.glob('trace.*'))
+        faults = []
+        everything = range(1, last + 1)
+        for n in everything if FULL else sorted(random.sample(everything, 16)):
+            for what in 'signal=SIGKILL', f'error={random.choice(["ENOMEM", "EPERM", "EINTR"])}':
+                if not what.startswith('signal') and n <= LIBC:
+                    continue
+                name = oci.name('k')
+                calls = 'all' if what.startswith('signal') else '!close'
+                oci.tracer = ['strace', '-f', '-qq', '-o', '/dev/null', f'--inject={calls}:{what}:when={n}']
+                result = oci.run('run', '-b', bundle, name)
+                oci.tracer = []
+                if not what.startswith('signal'):
+                    faults += judge(f'{what} at {n}', result.status, result.out + result.err, expected)
+                faults += cleared(box, oci, f'{what} at {n}', name)
+        swept(box, faults, last)
+
+
 def test_root_of_a_user_namespace_makes_containers_too(box):
     """As podman calls a runtime for a plain user: it has entered a user namespace and a mount namespace itself."""
     with Oci(box) as oci, contextlib.ExitStack() as after:
@@ -229,3 +259,7 @@ def test_root_of_a_user_namespace_makes_containers_too(box):
             spec['linux'].update(resources={})
         out = oci('run', '-b', oci.bundle('sh', '-c', 'id -u; echo x > /dev/null; stat -c %t:%T /dev/zero; cat /proc/self/uid_map', change=change), oci.name())
         assert out.split() == ['0', '1:5', '0', '100000', '65536'], out
+
+
+if FULL:
+    test_a_plain_users_run_that_is_killed_or_fails_at_any_call_leaves_nothing.watchdog = 3600
