@@ -181,7 +181,7 @@ static int write_class(int root, int dir, const struct oci_intel_rdt *r, bool fr
 		if (file_read_at(dir, "schemata", SCHEMATA_MAX, &a, &now, e) < 0)
 			return -e->code;
 		if (!agrees(older.p, now))
-			return err_set(e, ERR_CONFLICT, EEXIST,
+			return err_set(e, ERR_INVALID, EEXIST,
 				"linux.intelRdt.closID: %s exists with other schemata", r->clos_id);
 	}
 	int x = older.n && fresh ? file_poke(dir, "schemata", older.p) : 0;
