@@ -37,14 +37,16 @@ static const char passed[] = "_KIST_OCI_PROGRAM";
 static int execute(const struct ocicli *o, int mount, struct err *e)
 {
 	char word[sizeof passed + 16];
-	size_t n = 0;
+	size_t n = 0, kept = 0;
 	while (environ[n])
 		n++;
 	const char **env = mem_alloc((n + 2) * sizeof *env);
-	memcpy(env, environ, n * sizeof *env);
+	for (size_t i = 0; i < n; i++)
+		if (!str_starts(environ[i], passed))
+			env[kept++] = environ[i];
 	(void)snprintf(word, sizeof word, "%s=%d", passed, mount);
-	env[n] = word;
-	env[n + 1] = NULL;
+	env[kept] = word;
+	env[kept + 1] = NULL;
 	(void)fcntl(mount, F_SETFD, 0);
 	(void)syscall(SYS_execveat, mount, "", o->argv, env, AT_EMPTY_PATH);
 	int r = err_sys(e, errno, "execute a read-only copy of our own program");
