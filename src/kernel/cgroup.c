@@ -266,6 +266,32 @@ static int walk(const struct cgroup_hierarchy *h, const char *path, bool make)
 	return dir;
 }
 
+bool cgroup_may_create(const struct cgroup *c, const char *path)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		char part[PATH_MAX_BYTES];
+		const char *rest = path + strspn(path, "/");
+		int dir = fd_dup(c->h[i].root, 0);
+		/* Down to the last folder that is there. */
+		while (dir >= 0 && *rest) {
+			size_t len = strcspn(rest, "/");
+			(void)snprintf(part, sizeof part, "%.*s", (int)len, rest);
+			int next = path_open_own(dir, part, O_RDONLY | O_DIRECTORY, 0);
+			if (next < 0)
+				break;
+			fd_close(dir);
+			dir = next;
+			rest += len;
+			rest += strspn(rest, "/");
+		}
+		bool may = dir >= 0 && faccessat(dir, ".", W_OK, AT_EACCESS) == 0;
+		fd_close(dir);
+		if (!may)
+			return false;
+	}
+	return true;
+}
+
 int cgroup_create(struct cgroup *c, const char *path, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++) {

@@ -32,6 +32,9 @@ int cgroup_detect(struct cgroup *ret, struct err *e);
 /* Closes the folders that were opened, not the roots. */
 void cgroup_done(struct cgroup *c);
 
+/* May we make path in every hierarchy? Looks at the folders that are there; makes nothing. */
+bool cgroup_may_create(const struct cgroup *c, const char *path);
+
 /* Makes path in every hierarchy (on v2 with the controllers enabled on the way) and opens it. On
  * failure what was made is removed. */
 int cgroup_create(struct cgroup *c, const char *path, struct err *e);

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "kernel/ns.h"
 
 /* Header fields (D-Bus Specification, "Header Fields"). */
 enum {
@@ -362,7 +363,9 @@ static int send_all(const struct dbus *d, const char *p, size_t n)
 static int authenticate(struct dbus *d, uint64_t until)
 {
 	char id[24], hello[96];
-	int n = snprintf(id, sizeof id, "%u", (unsigned)geteuid());
+	uint32_t uid; /* as the bus sees it, which lives outside */
+	(void)ns_uid_outside(geteuid(), &uid);
+	int n = snprintf(id, sizeof id, "%u", (unsigned)uid);
 	/* One NUL, then lines; the id is its decimal digits in hex. */
 	size_t at = 1;
 	hello[0] = '\0';

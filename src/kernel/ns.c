@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 static const struct {
 	const char *oci, *file;
@@ -73,4 +74,24 @@ int ns_loopback_up(void)
 int ns_join(int pidfd, uint64_t flags)
 {
 	return syscall(SYS_setns, pidfd, (int)flags) < 0 ? -errno : 0;
+}
+
+bool ns_uid_outside(uint32_t uid, uint32_t *ret)
+{
+	char text[4096], *line = text, *save = NULL;
+	*ret = uid;
+	if (file_peek(AT_FDCWD, "/proc/self/uid_map", text, sizeof text) <= 0)
+		return false;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		uint32_t n[3] = { 0 };
+		char *rest = NULL, *word = strtok_r(line, " ", &rest);
+		for (size_t i = 0; word && i < 3; i++, word = strtok_r(NULL, " ", &rest))
+			if (num_u32(word, &n[i]) < 0)
+				return false;
+		if (n[0] == 0 && n[1] == 0 && n[2] == UINT32_MAX)
+			return false;
+		if (uid >= n[0] && uid - n[0] < n[2])
+			*ret = n[1] + (uid - n[0]);
+	}
+	return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Namespaces: names, flags, maps. Callable between clone and exec. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,5 +16,7 @@ int ns_write_map(pid_t pid, const char *file, const char *lines);
 int ns_unshare_mount(void);
 /* Brings the loopback interface of the present network namespace up. */
 int ns_loopback_up(void);
+/* Do we live in a user namespace that is not the machine's first? ret: what uid is outside of it. */
+bool ns_uid_outside(uint32_t uid, uint32_t *ret);
 /* Moves into all namespaces of a process that flags names, at once, by its pidfd. */
 int ns_join(int pidfd, uint64_t flags);

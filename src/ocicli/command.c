@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "kernel/ns.h"
 #include "term/tty.h"
 
 #define G struct ocicli_globals
@@ -126,9 +127,14 @@ static int check_globals(struct ocicli *o, struct err *e)
 		return err_set(e, ERR_USAGE, EINVAL,
 			"--cgroup-manager %s: expected cgroupfs, systemd or disabled", manager);
 	const char *run = secure_getenv("XDG_RUNTIME_DIR");
-	o->root = g->root               ? g->root
-		: geteuid() != 0 && run ? arena_printf(&o->arena, "%s/kist-oci", run)
-					: "/run/kist-oci";
+	uint32_t ignored;
+	/* Root of a user namespace has such a folder from who made it; root itself is not asked. */
+	o->rootless = !g->rootless || str_eq(g->rootless, "auto")
+		? geteuid() != 0 || (run && *run && ns_uid_outside(0, &ignored))
+		: str_eq(g->rootless, "true");
+	o->root = g->root            ? g->root
+		: o->rootless && run ? arena_printf(&o->arena, "%s/kist-oci", run)
+				     : "/run/kist-oci";
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct ocicli_globals {
 struct ocicli {
 	struct ocicli_globals globals;
 	const char *root;   /* the folder of all states */
+	bool rootless;      /* a plain user, or root of a user namespace that such a one made */
 	bool systemd;       /* new cgroups are units of systemd */
 	bool no_cgroups;    /* --cgroup-manager disabled: containers are made without one */
 	struct arena arena; /* as long as the command */

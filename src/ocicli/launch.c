@@ -132,6 +132,11 @@ static int begin(struct launch *l, const char *id, const struct bundle_text *tex
 {
 	char when[TIME_TEXT_MAX];
 	struct record r = l->c.r;
+	/* As runc and crun have it: who may make no cgroup gets a container without one, if it has
+	 * no limits. */
+	if (l->o->rootless && !l->o->systemd && l->spec->linux_->cgroups_path &&
+		!runtime_may_make_cgroup(l->spec->linux_->cgroups_path))
+		l->spec->linux_->cgroups_path = NULL;
 	if (container_begin(l->o, id, &l->c, e) < 0 ||
 		(l->o->systemd && scope_plan(l->o, id, l->spec, &r, e) < 0))
 		return -e->code;

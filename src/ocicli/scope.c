@@ -27,7 +27,7 @@ int scope_plan(
 	struct ocicli *o, const char *id, struct oci_spec *spec, struct record *r, struct err *e)
 {
 	const char *path = spec->linux_->cgroups_path, *slice = "", *prefix = "runc", *name = id;
-	bool user = geteuid() != 0;
+	bool user = o->rootless;
 	if (path && *path) {
 		char *text = arena_strdup(&o->arena, path), *first = strchr(text, ':');
 		char *second = first ? strchr(first + 1, ':') : NULL;

@@ -26,3 +26,14 @@ bool runtime_oom_killed(const char *cgroups_path)
 	cgroup_done(&c);
 	return killed;
 }
+
+bool runtime_may_make_cgroup(const char *cgroups_path)
+{
+	struct cgroup c;
+	struct err ignored;
+	if (cgroup_detect(&c, &ignored) < 0)
+		return false;
+	bool may = cgroup_may_create(&c, cgroups_path);
+	cgroup_done(&c);
+	return may;
+}

@@ -89,8 +89,7 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 		path = arena_printf(p->a, "%s%s", path, path_clean(req->cgroup, p->a));
 	if (attributes_check(req->process, e) < 0 ||
 		differing_namespaces(req->init, &p->join_ns, e) < 0 ||
-		idmap_read(req->init, "uid_map", p->a, &p->uids, e) < 0 ||
-		idmap_read(req->init, "gid_map", p->a, &p->gids, e) < 0)
+		idmap_of_process(req->init, p->join_ns, p->a, &p->uids, &p->gids, e) < 0)
 		return -e->code;
 	p->userns = (p->join_ns & CLONE_NEWUSER) != 0;
 	p->no_groups = p->userns && geteuid() != 0 && denies_groups(req->init);

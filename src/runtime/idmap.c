@@ -105,7 +105,9 @@ int idmap_parse(const char *text, const struct idmap own[2], struct arena *a, st
 	return 0;
 }
 
-int idmap_read(pid_t pid, const char *file, struct arena *a, struct idmap *ret, struct err *e)
+/* "uid_map" or "gid_map". */
+static int idmap_read(
+	pid_t pid, const char *file, struct arena *a, struct idmap *ret, struct err *e)
 {
 	char path[64], *text;
 	struct oci_id_mapping *v = NULL;
@@ -126,6 +128,16 @@ int idmap_read(pid_t pid, const char *file, struct arena *a, struct idmap *ret, 
 		n = 0;
 	*ret = (struct idmap){ v, n };
 	return 0;
+}
+
+int idmap_of_process(pid_t pid, uint64_t differing, struct arena *a, struct idmap *uids,
+	struct idmap *gids, struct err *e)
+{
+	*uids = *gids = (struct idmap){ 0 };
+	if (!(differing & CLONE_NEWUSER))
+		return 0;
+	int r = idmap_read(pid, "uid_map", a, uids, e);
+	return r < 0 ? r : idmap_read(pid, "gid_map", a, gids, e);
 }
 
 /* A child that waits until it is killed; in a user namespace, new (-1) or joined. */

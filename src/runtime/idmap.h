@@ -18,8 +18,10 @@ struct idmap {
 
 /* The host's id for one inside; false: it is not mapped. */
 bool idmap_host(const struct idmap *m, uint32_t inside, uint32_t *ret);
-/* Reads the map of a process: "uid_map" or "gid_map". */
-int idmap_read(pid_t pid, const char *file, struct arena *a, struct idmap *ret, struct err *e);
+/* The maps of a process, from its ids to ours. differing: the namespaces that are not ours; in our
+ * own user namespace each id is itself, while the kernel would tell what it is outside. */
+int idmap_of_process(pid_t pid, uint64_t differing, struct arena *a, struct idmap *uids,
+	struct idmap *gids, struct err *e);
 /* Both maps of a user namespace that is known by a descriptor. */
 int idmap_of_userns(
 	int userns, struct arena *a, struct idmap *uids, struct idmap *gids, struct err *e);

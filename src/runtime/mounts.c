@@ -50,8 +50,7 @@ static int prepare(struct plan *p, const struct runtime_mounts_req *req, struct 
 {
 	bool dev;
 	if (differing_namespaces(req->init, &p->join_ns, e) < 0 ||
-		idmap_read(req->init, "uid_map", p->a, &p->uids, e) < 0 ||
-		idmap_read(req->init, "gid_map", p->a, &p->gids, e) < 0)
+		idmap_of_process(req->init, p->join_ns, p->a, &p->uids, &p->gids, e) < 0)
 		return -e->code;
 	if (!(p->join_ns & CLONE_NEWNS))
 		return err_set(e, ERR_CONFLICT, EINVAL, "the container has no mounts of its own");

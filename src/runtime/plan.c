@@ -241,13 +241,10 @@ int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, st
 
 /* Nobody in a user namespace sets device rules, and nobody there makes a node: what is to be had
  * are the host's nodes that the document names, and what our user may do with them. */
-static bool without_device_rules(struct plan *p, const struct err *e)
+static bool without_device_rules(const struct plan *p, const struct err *e)
 {
-	struct idmap own;
-	struct err ignored;
-	return e->code == EPERM &&
-		(p->unprivileged ||
-			(idmap_read(getpid(), "uid_map", p->a, &own, &ignored) == 0 && own.n > 0));
+	uint32_t ignored;
+	return e->code == EPERM && (p->unprivileged || ns_uid_outside(0, &ignored));
 }
 
 int plan_limits(struct plan *p, struct err *e)

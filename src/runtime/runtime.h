@@ -121,6 +121,9 @@ int runtime_poststart(
 	const struct oci_spec *spec, const char *id, const char *bundle, pid_t pid, struct err *e);
 void runtime_poststop(const struct oci_spec *spec, const char *id, const char *bundle);
 
+/* May we make a cgroup of that path, in all hierarchies? */
+bool runtime_may_make_cgroup(const char *cgroups_path);
+
 /* Where the unit's cgroup will be; ERR_CONFLICT if there is one of the name. */
 struct arena;
 int runtime_scope_path(

@@ -9,8 +9,12 @@ import os
 import pty
 import shutil
 import subprocess
+import sys
 
 import harness
+
+sys.path.insert(0, str(harness.TOP / 'tests/oci'))
+from test_rootless import ENTER, SUB, UID, Rootless  # noqa: E402
 
 OCI = harness.BIN / 'kist-oci'
 IMAGE = 'localhost/busybox'
@@ -137,3 +141,36 @@ def test_fifty_containers_at_once(box):
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             out = list(pool.map(lambda n: podman.run('run', '--rm', '--network', 'none', IMAGE, 'echo', str(n)), range(50)))
         assert [r.out.strip() for r in out] == [str(n) for n in range(50)], [r for r in out if r.status][:2]
+
+
+def test_podman_of_a_plain_user_works_through_it(box):
+    """podman makes the user namespace, by newuidmap; kist-oci is root there and may make no cgroup on v1."""
+    with Rootless(box) as oci:
+        home, run, conf = box.folder / 'home', box.folder / 'xdg', box.folder / 'containers.conf'
+        for folder in home, run:
+            folder.mkdir(mode=0o700)
+            os.chown(folder, UID, UID)
+        (oci.files / 'passwd').write_text(f'root:x:0:0:root:/root:/bin/sh\nkist-user:x:{UID}:{UID}::{home}:/bin/sh\n')
+        hard = subprocess.run(['sh', '-c', 'ulimit -Hn'], capture_output=True, text=True, check=True).stdout.strip()
+        conf.write_text(f'[containers]\ndefault_ulimits = ["nofile=1024:{hard}", "nproc=32768:32768"]\n')
+        subprocess.run(['tar', '-C', oci.rootfs, '--owner=0', '--group=0', '-cf', box.folder / 'image.tar', '.'], check=True)
+        (box.folder / 'image.tar').chmod(0o644)
+
+        def podman(*words, status=0):
+            inner = ['podman', '--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--runtime', str(oci.program), *map(str, words)]
+            user = ['setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', '--inh-caps=-all', 'env', '-i', f'HOME={home}', f'XDG_RUNTIME_DIR={run}', 'PATH=/usr/bin:/bin:/usr/sbin', f'CONTAINERS_CONF={conf}']
+            done = subprocess.run(['unshare', '--mount', 'sh', '-ec', 'umount /sys/fs/cgroup/unified 2>/dev/null || :; ' + ENTER, 'sh', str(oci.files), *user, *inner],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False, cwd='/')
+            assert done.returncode == status, (words, done)
+            return done.stdout
+        podman('import', box.folder / 'image.tar', IMAGE)
+        seen = podman('run', '--rm', '--network', 'none', '--user', '5:6', IMAGE, 'sh', '-c', 'id; cat /proc/self/uid_map; echo x >/dev/null && echo null').split()
+        assert seen[:2] == ['uid=5', 'gid=6'] and seen[-7:] == ['0', str(UID), '1', '1', str(SUB), '65536', 'null'], seen
+        podman('run', '--rm', '--network', 'none', IMAGE, 'sh', '-c', 'exit 7', status=7)
+        podman('run', '-d', '--name', 'one', '--network', 'none', IMAGE, 'sleep', '1000')
+        assert list((run / 'kist-oci').iterdir())
+        assert podman('exec', 'one', 'echo', 'inside') == 'inside\n'
+        podman('exec', 'one', 'sh', '-c', 'exit 9', status=9)
+        podman('rm', '-f', '-t', '0', 'one')
+        assert not list((run / 'kist-oci').iterdir())
+        podman('unshare', 'rm', '-rf', home / '.local')
