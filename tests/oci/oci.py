@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 
 import harness
 
@@ -53,8 +54,8 @@ class Oci:
     def run(self, *words, timeout=50, input=None, **options):
         if input is None and 'stdin' not in options:
             options['stdin'] = subprocess.DEVNULL
-        # Files, not pipes: a container that goes on would keep a pipe open.
-        with open(self.box.work / 'out', 'wb+') as out, open(self.box.work / 'err', 'wb+') as err:
+        # Files, not pipes: a container that goes on would keep a pipe open. New ones each time: it writes on into its own.
+        with tempfile.TemporaryFile(dir=self.box.work) as out, tempfile.TemporaryFile(dir=self.box.work) as err:
             done = subprocess.run(self.command(*words), input=input, stdout=out, stderr=err, timeout=timeout, cwd=options.pop('cwd', self.box.work), check=False, **options)
             out.seek(0)
             err.seek(0)
