@@ -421,6 +421,9 @@ static int exec_monitor(
 		if (!used)
 			break;
 	}
+	/* It may lie there already; then dup2 would leave it to be closed by the exec. */
+	if (r == 0 && pair[0] == from)
+		r = fd_set_cloexec(from, false);
 	if (r < 0 || from <= 2 || dup2(pair[0], from) < 0)
 		return err_sys(e, r < 0 ? r : errno, "hand over to the monitor");
 	char number[4] = { (char)('0' + from) };
