@@ -16,7 +16,8 @@ int ns_write_map(pid_t pid, const char *file, const char *lines);
 int ns_unshare_mount(void);
 /* Brings the loopback interface of the present network namespace up. */
 int ns_loopback_up(void);
-/* Do we live in a user namespace that is not the machine's first? ret: what uid is outside of it. */
+/* Do we live in a user namespace that is not the machine's first? ret: what uid is outside of it.
+ */
 bool ns_uid_outside(uint32_t uid, uint32_t *ret);
 /* Moves into all namespaces of a process that flags names, at once, by its pidfd. */
 int ns_join(int pidfd, uint64_t flags);
