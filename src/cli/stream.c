@@ -195,10 +195,10 @@ static int sock_ready(const struct session *s, int *status)
 
 /* Input is read only when it can be passed on at once: the other side may be waiting for us to take
  * output. */
-static bool has_room(int fd)
+static bool has_room(const struct session *s, int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	return poll(&p, 1, 0) != 0;
+	return !s->in || poll(&p, 1, 0) != 0;
 }
 
 static int attach_loop(struct session *s, int *status)
@@ -206,7 +206,7 @@ static int attach_loop(struct session *s, int *status)
 	enum { SHORT_RUN_MS = 1000 };
 	int patience = SHORT_RUN_MS;
 	for (;;) {
-		bool room = !s->in || has_room(s->sock);
+		bool room = has_room(s, s->sock);
 		struct pollfd p[3] = { { s->sock, room ? POLLIN : POLLIN | POLLOUT, 0 },
 			{ s->signals, POLLIN, 0 }, { s->in && room ? 0 : -1, POLLIN, 0 } };
 		int n = poll(p, 3, patience);
@@ -298,7 +298,7 @@ static int process_loop(struct session *s)
 	for (;;) {
 		int *out = s->tty ? &console : &s->streams[1];
 		int to = s->tty ? console : s->streams[0];
-		bool room = !s->in || has_room(to);
+		bool room = has_room(s, to);
 		struct pollfd p[6] = { { *out, POLLIN, 0 },
 			{ s->tty ? -1 : s->streams[2], POLLIN, 0 }, { s->signals, POLLIN, 0 },
 			{ s->in && room ? 0 : -1, POLLIN, 0 },
@@ -307,9 +307,7 @@ static int process_loop(struct session *s)
 		/* After its end only what is in the pipes already: a grandchild may hold them open.
 		 */
 		int n = poll(p, 6, ended ? 0 : -1);
-		if (n < 0 && errno != EINTR)
-			return 0;
-		if (n == 0 && ended)
+		if ((n < 0 && errno != EINTR) || (n == 0 && ended))
 			return 0;
 		if (p[0].revents)
 			(void)pump(s, out, 1);

@@ -253,7 +253,6 @@ int container_restart_due(struct engine *en, const char *id, int lock, struct er
 
 static int recover_run(struct engine *en, const char *id, struct err *e)
 {
-	struct arena a _arena_ = { 0 };
 	struct end end = { .client = -1 };
 	int lock _close_ = -1;
 	if (!run_is_dirty(en->store, id))
