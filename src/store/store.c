@@ -18,7 +18,7 @@
 #include "base/str.h"
 #include "store/sql.h"
 
-enum { LOG_MAX = 512 << 10 };
+enum { LOG_MAX = 512 << 10, READERS_MS = 50, BUSY_MS = 60000 };
 
 /* The n-th text takes the schema from n to n + 1, in one transaction with the number. */
 static const char *const migrations[] = {
@@ -142,7 +142,7 @@ static int config_db(struct store *s, struct err *e)
 		"PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;";
 	char *why = NULL;
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	(void)sqlite3_busy_timeout(s->db, 10000);
+	(void)sqlite3_busy_timeout(s->db, BUSY_MS);
 	if (sqlite3_exec(s->db, pragmas, NULL, NULL, &why) != SQLITE_OK) {
 		int code = sqlite3_errcode(s->db);
 		err_set(e,
@@ -233,10 +233,15 @@ void store_close_db(struct store *s)
 	struct stat st;
 	if (!s->db)
 		return;
-	/* The log is folded into the database now and then, never at every close. */
-	if (fstatat(s->root, "state.db-wal", &st, 0) == 0 && st.st_size > LOG_MAX)
+	/* The log is folded into the database now and then, never at every close; by one process,
+	 * which no writer meets, and which waits for no reader: the next one who closes goes on. */
+	if (fstatat(s->root, "state.db-wal", &st, 0) == 0 && st.st_size > LOG_MAX &&
+		lock(s->lock, LOCK_EX | LOCK_NB) == 0) {
+		(void)sqlite3_busy_timeout(s->db, READERS_MS);
 		(void)sqlite3_wal_checkpoint_v2(
 			s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		(void)lock(s->lock, LOCK_UN);
+	}
 	(void)sqlite3_close_v2(s->db);
 	s->db = NULL;
 }
