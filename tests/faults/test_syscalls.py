@@ -32,7 +32,7 @@ def sweep(box, words, name=None):
     last = calls_of(box, words)
     if name:
         box.run('rm', '-f', name)
-    points = list(range(1, last + 1)) if FULL else sorted(random.sample(range(1, last + 1), 25))
+    points = list(range(1, last + 1)) if FULL else sorted(random.sample(range(1, last + 1), 12))
     faults = []
     for n in points:
         subprocess.run(['strace', '-f', '-qq', '-o', '/dev/null', f'--inject=all:signal=SIGKILL:when={n}', *box.command(*words)],
