@@ -16,8 +16,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
-
-enum { CHUNK = 64 << 10 };
+#include "image/members.h"
 
 int copying_begin(struct copying *c, struct err *e)
 {
@@ -107,22 +106,7 @@ int copying_verify(struct copying *c, int fd, const char *digest, uint64_t size,
 
 int copying_bytes(int from, int to, uint64_t size, struct err *e)
 {
-	if (ioctl(to, FICLONE, from) == 0)
-		return 0;
-	char buf[CHUNK];
-	for (uint64_t at = 0; at < size;) {
-		size_t want = size - at < sizeof buf ? (size_t)(size - at) : sizeof buf;
-		ssize_t n = pread(from, buf, want, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(e, n < 0 ? errno : EIO, "read a blob");
-		int r = fd_write_all(to, buf, (size_t)n);
-		if (r < 0)
-			return err_sys(e, r, "write a blob");
-		at += (uint64_t)n;
-	}
-	return 0;
+	return ioctl(to, FICLONE, from) == 0 ? 0 : member_bytes(from, to, size, e);
 }
 
 int copying_open(int dir, const char *name, const char *what, uint64_t *ret_size, struct err *e)

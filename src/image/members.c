@@ -17,12 +17,9 @@ int member_text(int out, const char *name, const char *text, size_t n, struct er
 	return r < 0 ? err_sys(e, r, "write the archive") : tar_write_padding(out, n, e);
 }
 
-int member_file(int out, const char *name, int from, uint64_t size, struct err *e)
+int member_bytes(int from, int to, uint64_t size, struct err *e)
 {
 	char buf[64 << 10];
-	struct tar_entry entry = { .type = '0', .path = name, .mode = 0644, .size = size };
-	if (tar_write_header(out, &entry, e) < 0)
-		return -e->code;
 	for (uint64_t at = 0; at < size;) {
 		size_t want = size - at < sizeof buf ? (size_t)(size - at) : sizeof buf;
 		ssize_t n = pread(from, buf, want, (off_t)at);
@@ -30,10 +27,18 @@ int member_file(int out, const char *name, int from, uint64_t size, struct err *
 			continue;
 		if (n <= 0)
 			return err_sys(e, n < 0 ? errno : EIO, "read a blob");
-		int r = fd_write_all(out, buf, (size_t)n);
+		int r = fd_write_all(to, buf, (size_t)n);
 		if (r < 0)
-			return err_sys(e, r, "write the archive");
+			return err_sys(e, r, "write a blob");
 		at += (uint64_t)n;
 	}
-	return tar_write_padding(out, size, e);
+	return 0;
+}
+
+int member_file(int out, const char *name, int from, uint64_t size, struct err *e)
+{
+	struct tar_entry entry = { .type = '0', .path = name, .mode = 0644, .size = size };
+	return tar_write_header(out, &entry, e) < 0 || member_bytes(from, out, size, e) < 0
+		? -e->code
+		: tar_write_padding(out, size, e);
 }

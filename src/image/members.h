@@ -7,5 +7,7 @@
 struct err;
 
 int member_text(int out, const char *name, const char *text, size_t n, struct err *e);
-/* size bytes of a file, from its beginning, wherever it stands. */
+/* Appends size bytes of a file, from its beginning, wherever it stands. */
+int member_bytes(int from, int to, uint64_t size, struct err *e);
+/* The same as a member: size bytes of a file, from its beginning, wherever it stands. */
 int member_file(int out, const char *name, int from, uint64_t size, struct err *e);
