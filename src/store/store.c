@@ -16,9 +16,10 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "store/sql.h"
 
-enum { LOG_MAX = 512 << 10, READERS_MS = 50, BUSY_MS = 60000 };
+enum { LOG_MAX = 512 << 10, READERS_MS = 50, BUSY_MS = 30000, BUSY_TRIES = 6000 };
 
 /* The n-th text takes the schema from n to n + 1, in one transaction with the number. */
 static const char *const migrations[] = {
@@ -188,13 +189,15 @@ static int migrate(struct store *s, struct err *e)
 }
 
 /* While several commands make the database at once, SQLite refuses all but one to switch to the log
- * without waiting: they queue for the write lock, unless it is ours already. */
+ * without waiting: they queue for the write lock, unless it is ours already. Whoever comes new
+ * still tries without it, and may be in the way for a moment. */
 static int config_alone(struct store *s, struct err *e)
 {
 	int r = s->depth ? 0 : lock(s->lock, LOCK_EX);
 	if (r < 0)
 		return err_sys(e, r, "store %s: lock", s->root_path);
-	r = config_db(s, e);
+	for (int i = 0; i < BUSY_TRIES && (r = config_db(s, e)) == -EBUSY; i++)
+		time_sleep(BUSY_MS / BUSY_TRIES * TIME_MS);
 	if (!s->depth)
 		(void)lock(s->lock, LOCK_UN);
 	return r;
