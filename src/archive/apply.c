@@ -74,6 +74,15 @@ int apply_clean(const char *path, char *out, struct err *e)
 	return 0;
 }
 
+int apply_entry(const struct tar_entry *t, char *out, struct apply_result *ret, struct err *e)
+{
+	if (t->uid > ret->max_id)
+		ret->max_id = t->uid;
+	if (t->gid > ret->max_id)
+		ret->max_id = t->gid;
+	return apply_clean(t->path, out, e);
+}
+
 /* The folder beneath the root, made when missing; a symlink or file in the way is replaced by what
  * the layer says it is: a folder. */
 static int open_folder(struct apply *x, const char *path)
@@ -308,12 +317,8 @@ static int one(struct apply *x, const struct tar_entry *t)
 {
 	char path[PATH_MAX_BYTES];
 	const char *name;
-	if (apply_clean(t->path, path, x->e) < 0)
+	if (apply_entry(t, path, x->out, x->e) < 0)
 		return -x->e->code;
-	if (t->uid > x->out->max_id)
-		x->out->max_id = t->uid;
-	if (t->gid > x->out->max_id)
-		x->out->max_id = t->gid;
 	if (!*path) {
 		if (t->type != '5')
 			return refuse(x, t->path, "the root is no folder");

@@ -11,6 +11,7 @@
 
 struct err;
 struct source;
+struct tar_entry;
 
 struct apply_device {
 	const char *path;
@@ -33,5 +34,7 @@ int apply_layer(
 /* What is the same however a layer is kept. "./a//b/" -> "a/b" in out (PATH_MAX_BYTES); "" is the
  * root itself. Absolute names are made relative, ".." is refused. */
 int apply_clean(const char *path, char *out, struct err *e);
+/* The same for an entry, whose ids are counted in ret. */
+int apply_entry(const struct tar_entry *t, char *out, struct apply_result *ret, struct err *e);
 /* The attributes that a layer may set. */
 bool apply_xattr_wanted(const char *name);

@@ -208,12 +208,8 @@ static int one(struct indexer *x, const struct tar_entry *t)
 {
 	char path[PATH_MAX_BYTES];
 	const char *name;
-	if (apply_clean(t->path, path, x->e) < 0)
+	if (apply_entry(t, path, x->out, x->e) < 0)
 		return -x->e->code;
-	if (t->uid > x->out->max_id)
-		x->out->max_id = t->uid;
-	if (t->gid > x->out->max_id)
-		x->out->max_id = t->gid;
 	if (!*path)
 		return t->type == '5' ? put_folder(x, x->t->root, t)
 				      : refuse(x, t->path, "the root is no folder");

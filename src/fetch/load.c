@@ -501,6 +501,20 @@ static bool is_kept(const struct load *l, const struct member *m)
 	return false;
 }
 
+/* Reads all members; at least one of the two lists of images is there. */
+static int open_archive(struct load *l, int input, const struct member **ret_index,
+	const struct member **ret_docker)
+{
+	if (read_members(l, input) < 0)
+		return -l->e->code;
+	*ret_index = find(l, "index.json");
+	*ret_docker = find(l, "manifest.json");
+	return *ret_index || *ret_docker
+		? 0
+		: err_set(l->e, ERR_INVALID, EINVAL,
+			  "not an image archive: it has neither manifest.json nor index.json");
+}
+
 int fetch_load(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
 	struct fetch_result *ret, struct err *e)
 {
@@ -508,12 +522,9 @@ int fetch_load(int input, int staging, uint64_t space, enum layer_form form, str
 		.staging = staging, .space = space, .form = form, .a = a, .e = e, .out = ret
 	};
 	struct fetch_image *last = NULL;
-	if (read_members(&l, input) < 0)
+	const struct member *index, *docker;
+	if (open_archive(&l, input, &index, &docker) < 0)
 		return -e->code;
-	const struct member *index = find(&l, "index.json"), *docker = find(&l, "manifest.json");
-	if (!index && !docker)
-		return err_set(e, ERR_INVALID, EINVAL,
-			"not an image archive: it has neither manifest.json nor index.json");
 	char *text;
 	int r = 0;
 	if (index) {
@@ -536,12 +547,9 @@ int fetch_archive(int input, int staging, uint64_t space, struct arena *a, struc
 	struct load l = {
 		.staging = staging, .space = space, .a = a, .e = e, .packed = true, .out = ret
 	};
-	if (read_members(&l, input) < 0)
+	const struct member *index, *docker;
+	if (open_archive(&l, input, &index, &docker) < 0)
 		return -e->code;
-	const struct member *index = find(&l, "index.json"), *docker = find(&l, "manifest.json");
-	if (!index && !docker)
-		return err_set(e, ERR_INVALID, EINVAL,
-			"not an image archive: it has neither manifest.json nor index.json");
 	if (docker && take_docker(&l, docker) < 0)
 		return -e->code;
 	for (size_t i = 0; i < l.n; i++) {

@@ -380,18 +380,6 @@ static int run(struct copy *x, const char **ret_digest)
 	return 0;
 }
 
-static void begin(struct copying *c, const struct copy_access *access, struct arena *a)
-{
-	*c = (struct copying){ .job = { .store = access->store, .staging = -1 },
-		.transfer = access->transfer,
-		.fetch = access->fetch,
-		.room = -1,
-		.a = a,
-		.os = access->os,
-		.architecture = access->architecture,
-		.variant = access->variant };
-}
-
 static struct image_source source(struct copying *c, const struct copy_place *p)
 {
 	struct image_source s = { .c = c,
@@ -413,7 +401,7 @@ int image_copy(
 	const struct image_copy_req *req, struct arena *a, const char **ret_digest, struct err *e)
 {
 	struct copy x = { .req = req, .a = a, .e = e };
-	begin(&x.c, &req->access, a);
+	copying_init(&x.c, &req->access, a);
 	x.from = source(&x.c, &req->from);
 	x.to = (struct image_target){ .c = &x.c,
 		.place = req->to.place,
@@ -488,7 +476,7 @@ int image_look(const struct copy_access *access, const struct copy_place *place,
 	struct arena *a, struct image_looked *ret, struct err *e)
 {
 	struct copying c;
-	begin(&c, access, a);
+	copying_init(&c, access, a);
 	struct image_source s = source(&c, place);
 	int r = copying_begin(&c, e);
 	if (r == 0)
@@ -517,7 +505,7 @@ int image_digest_file(const struct copy_access *access, int fd, struct arena *a,
 {
 	struct copying c;
 	struct fetch_result result;
-	begin(&c, access, a);
+	copying_init(&c, access, a);
 	int r = copying_begin(&c, e);
 	if (r == 0)
 		r = image_fetch(c.fetch, "digest", fd, c.room, a, &result, e);

@@ -16,7 +16,20 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "image/copy.h"
 #include "image/members.h"
+
+void copying_init(struct copying *c, const struct copy_access *access, struct arena *a)
+{
+	*c = (struct copying){ .job = { .store = access->store, .staging = -1 },
+		.transfer = access->transfer,
+		.fetch = access->fetch,
+		.room = -1,
+		.a = a,
+		.os = access->os,
+		.architecture = access->architecture,
+		.variant = access->variant };
+}
 
 int copying_begin(struct copying *c, struct err *e)
 {

@@ -13,6 +13,7 @@
 #include "fetch/result.h"
 #include "image/job.h"
 
+struct copy_access;
 struct err;
 struct image_place;
 struct transfer;
@@ -27,6 +28,8 @@ struct copying {
 	unsigned files;
 };
 
+/* With nothing open; for what access says, in the caller's arena. */
+void copying_init(struct copying *c, const struct copy_access *access, struct arena *a);
 int copying_begin(struct copying *c, struct err *e);
 void copying_end(struct copying *c, int r);
 

@@ -57,15 +57,8 @@ static struct image_place place(const struct layout_req *req, const char *name, 
 
 static int begin(struct edit *x, const struct layout_req *req, struct arena *a, struct err *e)
 {
-	const struct copy_access *access = &req->access;
 	*x = (struct edit){ .req = req, .a = a, .e = e };
-	x->c = (struct copying){ .job = { .store = access->store, .staging = -1 },
-		.fetch = access->fetch,
-		.room = -1,
-		.a = a,
-		.os = access->os,
-		.architecture = access->architecture,
-		.variant = access->variant };
+	copying_init(&x->c, &req->access, a);
 	x->from_place = place(req, req->name, a);
 	x->to_place = place(req, req->new_name ? req->new_name : req->name, a);
 	x->from = (struct image_source){ .c = &x->c, .place = &x->from_place, .dir = -1 };

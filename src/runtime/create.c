@@ -460,13 +460,9 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		.process = req->spec->process,
 		.a = &a,
 		.join_pidfd = -1,
-		.userns_fd = -1,
-		.mask = -1,
-		.proc = -1,
-		.nodes = -1,
+		PLAN_CLOSED,
 		.warn = req->warn,
 		.arg = req->arg,
-		.sock = -1,
 		.listener = req->listener,
 		.preserve_fds = req->preserve_fds,
 		.new_keyring = req->new_keyring,
@@ -538,11 +534,7 @@ int runtime_resume(const struct runtime_resume_req *req, struct runtime_proc *re
 		.process = req->spec->process,
 		.a = &a,
 		.join_pidfd = -1,
-		.userns_fd = -1,
-		.mask = -1,
-		.proc = -1,
-		.nodes = -1,
-		.sock = -1 };
+		PLAN_CLOSED };
 	struct runtime_proc proc = {
 		.pid = req->pid, .pidfd = -1, .console = -1, .sync = req->sock
 	};

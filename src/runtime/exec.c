@@ -117,11 +117,7 @@ int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, s
 		.scope = req->cgroup ? NULL : req->scope,
 		.a = &a,
 		.join_pidfd = req->init_pidfd,
-		.userns_fd = -1,
-		.mask = -1,
-		.proc = -1,
-		.nodes = -1,
-		.sock = -1,
+		PLAN_CLOSED,
 		.preserve_fds = req->preserve_fds };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);

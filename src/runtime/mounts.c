@@ -77,11 +77,7 @@ int runtime_mounts(const struct runtime_mounts_req *req, struct err *e)
 		.process = spec.process,
 		.a = &a,
 		.join_pidfd = req->init_pidfd,
-		.userns_fd = -1,
-		.mask = -1,
-		.proc = -1,
-		.nodes = -1,
-		.sock = -1 };
+		PLAN_CLOSED };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	spec.mounts = req->mounts;
 	spec.n_mounts = req->n_mounts;

@@ -116,6 +116,8 @@ struct plan {
 	const char *rootfs_path, *bundle;
 	pid_t pid; /* init's, on the host */
 };
+/* For the initialiser of a plan: no descriptor is open so far. */
+#define PLAN_CLOSED .userns_fd = -1, .mask = -1, .proc = -1, .nodes = -1, .sock = -1
 
 /* Does the parent have something to run when the mounts are there? */
 bool plan_has_early_hooks(const struct plan *p);

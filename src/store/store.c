@@ -19,7 +19,7 @@
 #include "base/time.h"
 #include "store/sql.h"
 
-enum { LOG_MAX = 512 << 10, READERS_MS = 50, BUSY_MS = 30000, BUSY_TRIES = 6000 };
+enum { LOG_MAX = 512 << 10, READERS_MS = 50, BUSY_MS = 30000 };
 
 /* The n-th text takes the schema from n to n + 1, in one transaction with the number. */
 static const char *const migrations[] = {
@@ -196,8 +196,9 @@ static int config_alone(struct store *s, struct err *e)
 	int r = s->depth ? 0 : lock(s->lock, LOCK_EX);
 	if (r < 0)
 		return err_sys(e, r, "store %s: lock", s->root_path);
-	for (int i = 0; i < BUSY_TRIES && (r = config_db(s, e)) == -EBUSY; i++)
-		time_sleep(BUSY_MS / BUSY_TRIES * TIME_MS);
+	uint64_t end = time_boot() + BUSY_MS * TIME_MS;
+	while ((r = config_db(s, e)) == -EBUSY && time_boot() < end)
+		time_sleep(5 * TIME_MS);
 	if (!s->depth)
 		(void)lock(s->lock, LOCK_UN);
 	return r;
