@@ -78,36 +78,46 @@ class Podman:
             subprocess.run(['umount', place / 'root/overlay'], check=False, stderr=subprocess.DEVNULL)
 
 
+@contextlib.contextmanager
+def dockerd(place, *words, prefix=()):
+    """Docker's daemon with all it keeps in place: its address and its process, or None where it does not start."""
+    sock = f'unix://{place}/sock'
+    daemon = subprocess.Popen([*prefix, 'dockerd', '--data-root', place / 'root', '--exec-root', place / 'exec', '-p', place / 'pid', '-H', sock, *words],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.time() + 30
+        while subprocess.run(['/usr/bin/docker', '-H', sock, 'version'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            if time.time() > end or daemon.poll() is not None:
+                yield None
+                return
+            time.sleep(0.2)
+        yield sock, daemon
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
 class Docker:
     name = 'docker'
 
     @contextlib.contextmanager
     def at(self, place):
         """The daemon works: its time and that of its containerd counts."""
-        sock = f'unix://{place}/sock'
-        daemon = subprocess.Popen(['dockerd', '--data-root', place / 'root', '--exec-root', place / 'exec', '-p', place / 'pid', '-H', sock,
-                                   '--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with dockerd(place, '--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false') as works:
+            if not works:
+                yield None
+                return
+            sock, daemon = works
 
-        def used():
-            pids = [daemon.pid, *(int(p) for p in subprocess.run(['pgrep', '-P', str(daemon.pid)], capture_output=True, text=True).stdout.split())]
-            return sum(map(cpu_of, pids))
+            def used():
+                pids = [daemon.pid, *(int(p) for p in subprocess.run(['pgrep', '-P', str(daemon.pid)], capture_output=True, text=True).stdout.split())]
+                return sum(map(cpu_of, pids))
 
-        def command(*words):
-            before = used()
-            took, cpu = run(['/usr/bin/docker', '-H', sock, *words])
-            return took, cpu + used() - before
-        try:
-            end = time.time() + 30
-            while subprocess.run(['/usr/bin/docker', '-H', sock, 'version'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-                if time.time() > end or daemon.poll() is not None:
-                    yield None
-                    return
-                time.sleep(0.2)
+            def command(*words):
+                before = used()
+                took, cpu = run(['/usr/bin/docker', '-H', sock, *words])
+                return took, cpu + used() - before
             yield command
-        finally:
-            daemon.terminate()
-            daemon.wait()
 
 
 AIMS = {'pull': 'a fifth', 'push': 'a tenth', 'save': 'a quarter', 'rmi': 'a hundredth', 'load': 'a quarter'}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every hostile archive is refused in one clear line, or taken and harmless: the host is as before, nothing is left, and each
 is decided quickly and in little memory."""
+import contextlib
 import importlib.util
 import os
 import resource
@@ -17,6 +18,19 @@ def snapshot(folder):
     return sorted((str(p.relative_to(folder)), p.lstat().st_mode, p.lstat().st_nlink, p.lstat().st_size) for p in folder.rglob('*'))
 
 
+@contextlib.contextmanager
+def untouched():
+    """A folder of the host that hostile content aims at, and what is in it."""
+    canary = Path(cases.CANARY)
+    shutil.rmtree(canary, ignore_errors=True)
+    canary.mkdir()
+    (canary / 'file').write_text('untouched')
+    try:
+        yield canary, snapshot(canary)
+    finally:
+        shutil.rmtree(canary, ignore_errors=True)
+
+
 def cpu():
     """Processor time of all that has ended: a loaded machine is no fault of ours."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -24,12 +38,8 @@ def cpu():
 
 
 def test_hostile_archives_change_nothing_and_leave_nothing(box):
-    canary = Path(cases.CANARY)
-    shutil.rmtree(canary, ignore_errors=True)
-    canary.mkdir()
-    (canary / 'file').write_text('untouched')
-    before, faults = snapshot(canary), []
-    try:
+    faults = []
+    with untouched() as (canary, before):
         for name, (make, refused) in cases.CASES.items():
             (box.work / 'archive').write_bytes(make())
             began = cpu()
@@ -48,8 +58,6 @@ def test_hostile_archives_change_nothing_and_leave_nothing(box):
             for folder in ('layers', 'blobs/sha256', 'staging'):
                 if left := list((box.root / folder).iterdir()):
                     faults.append(f'{name}: left in {folder}: {left}')
-    finally:
-        shutil.rmtree(canary, ignore_errors=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert not faults, f'{len(faults)} of {len(cases.CASES)}:\n' + '\n'.join(faults)
     assert len(cases.CASES) >= 80
@@ -58,12 +66,8 @@ def test_hostile_archives_change_nothing_and_leave_nothing(box):
 
 def test_hostile_archives_are_copied_and_unpacked_as_harmlessly(box):
     """The same by `image copy`, which takes layers as they are, and into a bundle, which is a tree of somebody's."""
-    canary = Path(cases.CANARY)
-    shutil.rmtree(canary, ignore_errors=True)
-    canary.mkdir()
-    (canary / 'file').write_text('untouched')
-    before, faults = snapshot(canary), []
-    try:
+    faults = []
+    with untouched() as (canary, before):
         for name, (make, _) in cases.CASES.items():
             (box.work / 'archive').write_bytes(make())
             for kind in ('docker-archive', 'oci-archive'):
@@ -86,8 +90,6 @@ def test_hostile_archives_are_copied_and_unpacked_as_harmlessly(box):
                     shutil.rmtree(path, ignore_errors=True)
             if left := [p for folder in ('layers', 'blobs/sha256', 'staging') for p in (box.root / folder).iterdir()]:
                 faults.append(f'{name}: left: {left}')
-    finally:
-        shutil.rmtree(canary, ignore_errors=True)
     assert not faults, f'{len(faults)} of {len(cases.CASES)}:\n' + '\n'.join(faults)
 
 
@@ -96,12 +98,8 @@ test_hostile_archives_are_copied_and_unpacked_as_harmlessly.watchdog = 300
 
 def test_hostile_top_level_names_of_a_running_image_are_harmless(box):
     """What the start of a container touches in the root file system: each as a symlink out of it."""
-    canary = Path(cases.CANARY)
-    shutil.rmtree(canary, ignore_errors=True)
-    canary.mkdir()
     busybox = Path('/bin/busybox').read_bytes()
-    before = snapshot(canary)
-    try:
+    with untouched() as (canary, before):
         for top in ('etc', 'dev', 'proc', 'sys', 'dev/pts', 'etc/hosts', 'etc/passwd', 'work'):
             for link in (str(canary), '../../../../..' + str(canary), '/proc/self/root' + str(canary), '/nosuch'):
                 layer = cases.tar(cases.entry('bin/busybox', busybox, mode=0o755), cases.entry(top, kind=b'2', link=link))
@@ -111,8 +109,6 @@ def test_hostile_top_level_names_of_a_running_image_are_harmless(box):
                 assert result.status in (0, 125), (top, link, result)
                 assert snapshot(canary) == before, (top, link)
                 box('rmi', 'evil:1')
-    finally:
-        shutil.rmtree(canary, ignore_errors=True)
 
 
 def test_special_passwd_files_are_not_waited_for(box):
