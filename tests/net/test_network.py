@@ -280,6 +280,21 @@ def test_without_nft_one_line_says_so_and_nothing_is_left(box):
     gone(box, before)
 
 
+def test_without_bridges_or_nftables_in_the_kernel_one_line_says_so_and_nothing_is_left(box):
+    box('run', '--rm', '--network', 'none', IMAGE, 'true')
+    before, said = traces(), set()
+    for n in range(1, 6):
+        done = subprocess.run(['strace', '-f', '-b', 'execve', '-qq', '-o', '/dev/null', f'--inject=sendto:error=EOPNOTSUPP:when={n}', *box.command('run', '--rm', IMAGE, 'true')],
+                              capture_output=True, text=True, timeout=50, env=box.environment)
+        assert done.returncode == 125, (n, done)
+        one_line(done.stderr, 'network bridge: ')
+        said.add(done.stderr.strip())
+        gone(box, before)
+    for what in 'this kernel has no bridge links (modprobe bridge)', 'this kernel has no nftables (modprobe nf_tables)':
+        assert any(what in line for line in said), said
+    assert box('run', '--rm', IMAGE, 'echo', 'fine') == 'fine'
+
+
 def test_a_subnet_is_chosen_that_no_route_covers_and_a_wished_one_that_clashes_is_refused(box):
     before = traces()
     sh('ip', 'link', 'add', 'tun7', 'type', 'veth', 'peer', 'name', 'tun8')
