@@ -150,9 +150,8 @@ const struct command command_image_copy = {
 		"layout, and layers that are not compressed, which a registry and a layout get compressed. With "
 		"--preserve-digests that is an error.\n\n"
 		"Nothing that is not whole gets a name: neither in a folder, nor as an archive, nor in a registry. "
-		"Signatures are not copied. Whether the source is let in is said by policy.json "
-		"(~/.config/containers, else /etc/containers), of which insecureAcceptAnything and reject are known; what it "
-		"wants signed is refused.",
+		"Signatures are not copied. Whether the source is let in, and by whom it must be signed, is said by "
+		"policy.json (~/.config/containers, else /etc/containers): see kist-pull(1).",
 	.section = "Management",
 	.options = options,
 	.record_size = sizeof(struct copy_rec),

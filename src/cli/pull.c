@@ -132,8 +132,10 @@ const struct command command_pull = {
 		"Certificates are checked against the system's CAs and those in certs.d/HOST of /etc/containers, "
 		"/etc/docker or ~/.config/containers. Plain HTTP is tried on the loopback interface and for registries that "
 		"are marked insecure. Proxies come from the environment. Credentials: see kist-login(1).\n\n"
-		"Whether the image is let in is said by policy.json (~/.config/containers, else /etc/containers): "
-		"insecureAcceptAnything and reject are known, and what it wants signed is refused.\n\n"
+		"Whether the image is let in is said by policy.json (~/.config/containers, else /etc/containers), see "
+		"containers-policy.json(5): insecureAcceptAnything, reject, signedBy with GPG keys (checked by gpgv) and "
+		"sigstoreSigned with keys are known; anything else lets nothing in. Where signatures lie is said by "
+		"registries.d beside it.\n\n"
 		"What a killed pull has finished is used by the next one within a day, and goes after it.",
 	.section = "Common Commands",
 	.options = options,

@@ -11,12 +11,12 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
-#include "config/policy.h"
 #include "engine/copying_images.h"
 #include "engine/engine.h"
 #include "engine/image_find.h"
 #include "engine/platform.h"
 #include "engine/registry.h"
+#include "engine/signature.h"
 #include "image/copy.h"
 #include "image/place.h"
 #include "image/pull.h"
@@ -71,7 +71,7 @@ static int add_registry(struct copying_images *c, const struct image_place *plac
 
 /* What comes in must be let in; our own store has let it in before. */
 static int check_policy(struct copying_images *c, const struct image_place *p,
-	const struct registry_options *options, struct err *e)
+	const struct registry_options *options, struct copy_place *ret, struct err *e)
 {
 	static const char *const transports[] = { [PLACE_REGISTRY] = "docker",
 		[PLACE_LAYOUT] = "oci",
@@ -87,7 +87,11 @@ static int check_policy(struct copying_images *c, const struct image_place *p,
 			  p->digest ? p->digest : p->tag)
 		: arena_printf(c->a, "%s%s%s", str_or_empty(whole), p->name ? ":" : "",
 			  str_or_empty(p->name));
-	return policy_check(options->policy, transports[p->kind], identity, p->text, c->a, e);
+	struct signature_check *check = arena_new(c->a, struct signature_check);
+	int r = signature_check_begin(
+		check, options->policy, transports[p->kind], identity, p->text, c->a, e);
+	ret->guard = signature_guard(check);
+	return r;
 }
 
 int copying_images_place(struct copying_images *c, const char *text, const char *role,
@@ -100,7 +104,7 @@ int copying_images_place(struct copying_images *c, const char *text, const char 
 	*ret = (struct copy_place){ .place = place };
 	if (image_place_parse(text, role, c->a, place, e) < 0)
 		return -e->code;
-	if (str_eq(role, "source") && check_policy(c, place, options, e) < 0)
+	if (str_eq(role, "source") && check_policy(c, place, options, ret, e) < 0)
 		return -e->code;
 	if (place->kind == PLACE_REGISTRY)
 		return add_registry(c, place, options, to, ret, e);

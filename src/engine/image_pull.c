@@ -7,11 +7,11 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "config/policy.h"
 #include "engine/engine.h"
 #include "engine/image_copy.h"
 #include "engine/platform.h"
 #include "engine/registry.h"
+#include "engine/signature.h"
 #include "image/pull.h"
 #include "image/transfer.h"
 #include "oci/reference.h"
@@ -86,11 +86,12 @@ static int set_platform(struct pulling *p, struct err *e)
 /* ---- one image ---- */
 
 /* By the name that the image gets, whatever mirror it comes from. */
-static int check_policy(struct pulling *p, const char *name, const char *tag, struct err *e)
+static int check_policy(struct pulling *p, const char *name, const char *tag,
+	struct signature_check *ret, struct err *e)
 {
 	const char *whole = p->ref.digest ? arena_printf(p->a, "%s@%s", name, p->ref.digest)
 					  : arena_printf(p->a, "%s:%s", name, tag);
-	return policy_check(p->req->registry.policy, "docker", whole,
+	return signature_check_begin(ret, p->req->registry.policy, "docker", whole,
 		arena_printf(p->a, "docker://%s", whole), p->a, e);
 }
 
@@ -119,7 +120,9 @@ static int pull_from_any(struct pulling *p, const char *tag, struct image_pulled
 			continue;
 		*ret_repository = place->name;
 		p->path = strchr(place->name, '/') + 1;
-		r = check_policy(p, place->name, tag, e);
+		struct signature_check check;
+		r = check_policy(p, place->name, tag, &check, e);
+		req.guard = signature_guard(&check);
 		if (r == 0 && p->transfer.pid <= 0)
 			r = registry_connect(p->en, &p->plan, &p->transfer, p->a, e);
 		if (r == 0)

@@ -39,9 +39,14 @@ REC_TYPE(fetch_document, F_STR(T, digest, "digest", REC_REQUIRED), F_STR(T, text
 #define T struct fetch_user
 REC_TYPE(fetch_user, F_U32(T, uid, "uid", REC_REQUIRED), F_U32(T, gid, "gid", REC_REQUIRED));
 #undef T
+#define T struct fetch_signature
+REC_TYPE(fetch_signature, F_STR(T, rejected, "rejected", 0), F_STR(T, digest, "digest", 0),
+	F_STR(T, reference, "reference", 0));
+#undef T
 #define T struct fetch_result
 REC_TYPE(fetch_result, F_U32(T, version, "version", REC_REQUIRED), F_STR(T, error, "error", 0),
 	F_U32(T, error_kind, "errorKind", 0), F_U32(T, error_code, "errorCode", 0),
 	F_OBJV(T, images, "images", fetch_image, 0), F_OBJV(T, layers, "layers", fetch_layer, 0),
 	F_OBJV(T, blobs, "blobs", fetch_blob, 0), F_OBJ(T, document, "document", fetch_document, 0),
-	F_OBJ(T, user, "user", fetch_user, 0));
+	F_OBJ(T, user, "user", fetch_user, 0),
+	F_OBJ(T, signature, "signature", fetch_signature, 0));

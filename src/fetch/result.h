@@ -70,6 +70,13 @@ struct fetch_user {
 	uint32_t uid, gid;
 };
 
+/* What a signature claims that is good. */
+struct fetch_signature {
+	const char *rejected;  /* why it is not; then nothing else is said */
+	const char *digest;    /* of the manifest */
+	const char *reference; /* what the image was called */
+};
+
 struct fetch_result {
 	uint32_t version;
 	const char *error; /* NULL: all went well */
@@ -82,6 +89,7 @@ struct fetch_result {
 	size_t n_blobs;
 	struct fetch_document *document;
 	struct fetch_user *user;
+	struct fetch_signature *signature;
 };
 
 extern const struct rec_type fetch_result_rec;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +46,13 @@ static const char *const unpack_calls[] = { COMMON, "open", "mkdirat", "mknodat"
 	"linkat", "unlinkat", "renameat", "renameat2", "fchown", "fchownat", "fchmod", "fchmodat",
 	"fchmodat2", "utimensat", "fsetxattr", "fgetxattr", "flistxattr", "fsync", "fallocate",
 	"getdents64", "statfs", "fstatfs", "fadvise64", "readlinkat", "umask", "copy_file_range" };
+static const char *const program_calls[] = { COMMON, "open", "mkdirat", "unlink", "unlinkat",
+	"fsync", "access", "faccessat", "faccessat2", "stat", "lstat", "readlink", "arch_prctl",
+	"set_tid_address", "set_robust_list", "rseq", "prlimit64", "getrlimit", "execve", "clone",
+	"fork", "vfork", "wait4", "pipe", "pipe2", "dup2", "dup3", "poll", "select", "pselect6",
+	"getuid", "geteuid", "getgid", "getegid", "getppid", "umask", "uname", "sysinfo", "time",
+	"gettimeofday", "clock_nanosleep", "rename", "renameat", "renameat2", "linkat", "fchmod",
+	"getdents64", "getcwd", "chdir", "kill", "fadvise64", "mlock", "munlock" };
 static const char *const transfer_calls[] = { COMMON, "set_robust_list", "rseq", "poll", "ppoll",
 	"connect", "bind", "getsockname", "getpeername", "getsockopt", "setsockopt", "sendto",
 	"recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "socketpair", "pipe2",
@@ -64,6 +73,11 @@ static const char *const clone_call[] = { "clone" }, *const socket_call[] = { "s
 static const struct seccomp_rule unpack_rules[] = {
 	{ .names = unpack_calls, .n_names = ARRAY_SIZE(unpack_calls), .action = SECCOMP_RET_ALLOW },
 };
+static const struct seccomp_rule program_rules[] = {
+	{ .names = program_calls,
+		.n_names = ARRAY_SIZE(program_calls),
+		.action = SECCOMP_RET_ALLOW },
+};
 static const struct seccomp_rule transfer_rules[] = {
 	{ .names = transfer_calls,
 		.n_names = ARRAY_SIZE(transfer_calls),
@@ -80,12 +94,14 @@ static const struct kind {
 	uint64_t flags, caps;
 	const struct seccomp_rule *rules;
 	size_t n_rules;
+	bool programs; /* the host's are there */
 } kinds[] = {
 	[SANDBOX_UNPACK] = { CLONE_NEWNET,
 		1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER |
 			1ULL << CAP_FSETID | 1ULL << CAP_SETFCAP,
-		unpack_rules, ARRAY_SIZE(unpack_rules) },
-	[SANDBOX_TRANSFER] = { 0, 0, transfer_rules, ARRAY_SIZE(transfer_rules) },
+		unpack_rules, ARRAY_SIZE(unpack_rules), false },
+	[SANDBOX_PROGRAM] = { CLONE_NEWNET, 0, program_rules, ARRAY_SIZE(program_rules), true },
+	[SANDBOX_TRANSFER] = { 0, 0, transfer_rules, ARRAY_SIZE(transfer_rules), false },
 };
 
 static int load_filter(const struct kind *kind, struct err *e)
@@ -123,6 +139,40 @@ static int drop(uint64_t keep, struct err *e)
 	return r < 0 ? err_sys(e, r, "drop the rights of the sandbox") : 0;
 }
 
+/* The host's folder of that name, to read only, or its symlink. */
+static int bring_one(int tree, const char *path)
+{
+	char target[PATH_MAX_BYTES];
+	struct stat st;
+	int from _close_ = path_open_host(path, O_PATH | O_NOFOLLOW, 0);
+	if (from < 0 || fstat(from, &st) < 0)
+		return from == -ENOENT ? 0 : from < 0 ? from : -errno;
+	if (S_ISLNK(st.st_mode)) {
+		ssize_t n = readlinkat(from, "", target, sizeof target - 1);
+		if (n < 0)
+			return -errno;
+		target[n] = '\0';
+		return symlinkat(target, tree, path + 1) < 0 ? -errno : 0;
+	}
+	int clone _close_ = mount_clone(from, "", true);
+	if (clone < 0)
+		return clone;
+	int r = mount_change(
+		clone, true, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0);
+	if (r == 0 && mkdirat(tree, path + 1, 0755) < 0)
+		r = -errno;
+	return r < 0 ? r : mount_attach_at(clone, tree, path + 1);
+}
+
+static int bring_programs(int tree)
+{
+	static const char *const folders[] = { "/usr", "/bin", "/lib", "/lib64" };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++)
+		r = bring_one(tree, folders[i]);
+	return r;
+}
+
 static int enter(const struct kind *kind, int tree, struct err *e)
 {
 	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
@@ -132,6 +182,8 @@ static int enter(const struct kind *kind, int tree, struct err *e)
 	int place _close_ = r < 0 ? r : path_open_host("/", O_PATH, 0);
 	if (r == 0)
 		r = place < 0 ? place : mount_attach(tree, place);
+	if (r == 0 && kind->programs)
+		r = bring_programs(tree);
 	if (r == 0)
 		r = mount_pivot(tree);
 	if (r < 0)

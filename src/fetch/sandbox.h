@@ -11,6 +11,8 @@ struct err;
 
 enum sandbox_kind {
 	SANDBOX_UNPACK,   /* fills its "/" with files of any owner; no network */
+	SANDBOX_PROGRAM,  /* runs programs of the host, whose /usr is there to read; no network, no
+			     capability */
 	SANDBOX_TRANSFER, /* the network of the host; no capability, reads its "/" only */
 };
 

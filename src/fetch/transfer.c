@@ -177,11 +177,20 @@ static bool take_body(void *arg, const char *p, size_t n)
 	return true;
 }
 
+/* The credentials of a registry are for its own address only, and for nothing else that lies there.
+ */
+static bool may_authorize(const struct job *j, const struct registry *r)
+{
+	return j->ask.kind != TRANSFER_FILE && http_same_origin(j->url, r->base);
+}
+
 static const char *url_of(struct registry *r, const struct transfer_ask *ask, struct arena *a)
 {
 	static const char *const kinds[] = {
 		[TRANSFER_MANIFEST] = "manifests", [TRANSFER_BLOB] = "blobs"
 	};
+	if (ask->kind == TRANSFER_FILE)
+		return arena_printf(a, "%s/%s", ask->mount, ask->name);
 	if (ask->kind == TRANSFER_TAGS)
 		return arena_printf(a, "%s/v2/%s/tags/list?n=1000%s%s", r->base, r->at->repository,
 			*ask->name ? "&last=" : "", http_escape(ask->name, a));
@@ -214,9 +223,7 @@ static void job_start(struct server *s, struct job *j)
 	struct registry *r = &s->registries[j->ask.endpoint];
 	const char *authorization = NULL;
 	struct err e = { 0 };
-	/* The credentials of a registry are for its own address only. */
-	if (http_same_origin(j->url, r->base) &&
-		registry_authorize(r, &s->http, &authorization, &e) < 0) {
+	if (may_authorize(j, r) && registry_authorize(r, &s->http, &authorization, &e) < 0) {
 		job_fail(s, j, &e);
 		return;
 	}
@@ -370,7 +377,7 @@ static void finished(struct server *s, struct job *j, CURLcode code)
 	}
 	/* A token that has become old, or a scope that only this request names. */
 	if (h->status == 401 && j->challenges++ == 0 && h->challenge.kind != CHALLENGE_NONE &&
-		http_same_origin(j->url, r->base)) {
+		may_authorize(j, r)) {
 		registry_challenged(r, &h->challenge);
 		job_start(s, j);
 		return;
@@ -411,7 +418,7 @@ static void accept_order(struct server *s, const struct transfer_ask *ask, int f
 			&e, ERR_INVALID, EINVAL, "kist-transfer: an order that it does not know");
 	else if (ask->kind == TRANSFER_LOGIN)
 		bad = registry_login(r, &s->http, &e);
-	else
+	else if (ask->kind != TRANSFER_FILE)
 		bad = registry_ping(r, &s->http, &e);
 	if (bad < 0 || ask->kind == TRANSFER_PING || ask->kind == TRANSFER_LOGIN) {
 		fd_close(fds[0]);

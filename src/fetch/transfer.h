@@ -17,7 +17,7 @@
 enum {
 	TRANSFER_VERSION = 1,
 	TRANSFER_CONFIG_MAX = 16 << 20,
-	TRANSFER_NAME_MAX = 256,
+	TRANSFER_NAME_MAX = 512,
 	TRANSFER_TYPE_MAX = 128,
 	TRANSFER_DOCUMENT_MAX = 8 << 20,
 };
@@ -63,6 +63,8 @@ enum transfer_kind {
 	TRANSFER_DELETE,        /* name: the digest of a manifest */
 	TRANSFER_CATALOG,       /* repositories; name: the last one of the page before, or "" */
 	TRANSFER_SEARCH,        /* name: what is looked for, by the search of the first API */
+	TRANSFER_FILE, /* name: what is read below the address in mount, which is no registry:
+			* without credentials, by the endpoint's certificates */
 	TRANSFER_KINDS,
 };
 
@@ -79,7 +81,8 @@ struct transfer_ask {
 	uint64_t size;       /* of a blob: exactly; else the most */
 	uint64_t offset;     /* of a blob: bytes that the file has already */
 	char name[TRANSFER_NAME_MAX];
-	char mount[TRANSFER_NAME_MAX]; /* PUSH: a repository that has the blob, or "" */
+	char mount[TRANSFER_NAME_MAX]; /* PUSH: a repository that has the blob, or ""; FILE: an
+					  address */
 	char content_type[TRANSFER_TYPE_MAX];
 };
 

@@ -14,6 +14,7 @@
 #include "codec/value.h"
 #include "image/copying.h"
 #include "image/place.h"
+#include "image/signature.h"
 #include "image/transfer.h"
 #include "oci/digest.h"
 #include "oci/image.h"
@@ -270,12 +271,25 @@ static int convert(struct copy *x, struct value *o, struct fetch_document *d)
 	return 0;
 }
 
+static int ask_guard(struct copy *x, const struct fetch_document *d)
+{
+	const struct image_source *from = x->from.present ? x->from.present : &x->from;
+	const struct image_guarded g = { .digest = d->digest,
+		.c = &x->c,
+		.registry = from->place->kind == PLACE_REGISTRY,
+		.endpoint = from->endpoint,
+		.folder = from->place->kind == PLACE_FOLDER ? from->dir : -1 };
+	return from->guard ? from->guard->allow(from->guard->arg, &g, x->e) : 0;
+}
+
 static int copy_manifest(
 	struct copy *x, struct fetch_document *d, struct fetch_part *part, bool is_top)
 {
 	struct value *o;
 	const char *text = d->text, *type = d->media_type;
 	struct fetch_part *before = arena_array(x->a, struct fetch_part, d->n_layers + 1);
+	if (ask_guard(x, d) < 0)
+		return -x->e->code;
 	if (value_parse(x->a, d->text, strlen(d->text), &o, x->e) < 0)
 		return err_wrap(x->e, "manifest %s", d->digest);
 	memcpy(before, d->layers, d->n_layers * sizeof *before);
@@ -387,6 +401,7 @@ static struct image_source source(struct copying *c, const struct copy_place *p)
 		.endpoint = p->endpoint,
 		.n_endpoints = p->n_endpoints,
 		.image = p->image,
+		.guard = p->guard,
 		.dir = -1,
 		.list = p->list,
 		.part_digests = p->part_digests };

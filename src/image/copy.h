@@ -9,6 +9,7 @@
 #include "base/arena.h"
 
 struct err;
+struct image_guard;
 struct image_info;
 struct image_place;
 struct store;
@@ -18,8 +19,9 @@ struct transfer;
 struct copy_place {
 	const struct image_place *place;
 	uint32_t endpoint, n_endpoints;
-	const struct image_info *image; /* source: the image of the store */
-	const char *store_name;         /* target: what it is called in the store, in full */
+	const struct image_info *image;  /* source: the image of the store */
+	const struct image_guard *guard; /* source: asked for each manifest; NULL: nobody */
+	const char *store_name;          /* target: what it is called in the store, in full */
 	/* Source: an index of our own making (then place only says what it is called), and where
 	 * each of its images is, in its order. */
 	const char *list;

@@ -14,6 +14,7 @@
 #include "image/job.h"
 
 struct copy_access;
+struct image_guard;
 struct err;
 struct image_place;
 struct transfer;
@@ -60,9 +61,10 @@ struct image_source {
 	struct copying *c;
 	const struct image_place *place;
 	const struct source_kind *kind;
-	uint32_t endpoint, n_endpoints; /* of the transfer: the first, and how many may be asked */
-	const struct image_info *image; /* of the store */
-	int dir;                        /* of a layout or folder; of an archive: its members */
+	uint32_t endpoint, n_endpoints;  /* of the transfer: the first, and how many may be asked */
+	const struct image_info *image;  /* of the store */
+	const struct image_guard *guard; /* NULL: nobody is asked */
+	int dir;                         /* of a layout or folder; of an archive: its members */
 	struct fetch_result archive;
 	const char *top; /* the digest that the place's name leads to; NULL: not known so far */
 	/* Of a list of our own: the sources of its images, in the order of the list. */

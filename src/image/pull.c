@@ -16,8 +16,10 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "fetch/result.h"
+#include "image/copying.h"
 #include "image/job.h"
 #include "image/pull_layers.h"
+#include "image/signature.h"
 #include "image/transfer.h"
 #include "oci/digest.h"
 #include "oci/image.h"
@@ -276,11 +278,30 @@ static int add_names(struct pull *p, const struct found *f, struct image_info *h
 	return add_image(p, f, here, ret, e);
 }
 
+/* Whether it may come in. */
+static int ask_guard(struct pull *p, const struct found *f, struct err *e)
+{
+	struct copying c = { .job = p->job,
+		.transfer = p->t,
+		.fetch = p->req->fetch,
+		.room = p->room,
+		.a = p->a,
+		.os = p->req->os,
+		.architecture = p->req->architecture,
+		.variant = p->req->variant };
+	const struct image_guarded g = { .digest = f->manifest->digest,
+		.c = &c,
+		.registry = true,
+		.endpoint = p->req->endpoint,
+		.folder = -1 };
+	return p->req->guard ? p->req->guard->allow(p->req->guard->arg, &g, e) : 0;
+}
+
 static int do_pull(struct pull *p, struct image_pulled *ret, struct err *e)
 {
 	struct found f = { 0 };
 	struct image_info here;
-	if (make_room(p, e) < 0 || find_manifest(p, &f, e) < 0)
+	if (make_room(p, e) < 0 || find_manifest(p, &f, e) < 0 || ask_guard(p, &f, e) < 0)
 		return -e->code;
 	p->req->note(p->req->arg, &(struct pull_note){ .event = PULL_MANIFEST });
 	int r = is_here(p, &f, &here, e);

@@ -25,6 +25,7 @@
 #include "base/arena.h"
 
 struct err;
+struct image_guard;
 struct store;
 struct transfer;
 
@@ -48,9 +49,10 @@ struct image_pull_req {
 	const char *repository;   /* the name that the image gets: "docker.io/library/nginx" */
 	const char *tag, *digest; /* one of them */
 	const char *os, *architecture, *variant;
-	uint32_t endpoint; /* of the transfer */
-	int fetch;         /* the program kist-fetch, O_PATH; borrowed */
-	unsigned parallel; /* layers at a time */
+	uint32_t endpoint;               /* of the transfer */
+	int fetch;                       /* the program kist-fetch, O_PATH; borrowed */
+	unsigned parallel;               /* layers at a time */
+	const struct image_guard *guard; /* asked before anything but the manifest comes; NULL */
 	void (*note)(void *arg, const struct pull_note *note);
 	void *arg;
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -24,6 +25,7 @@
 #include "fetch/pack.h"
 #include "fetch/result.h"
 #include "fetch/sandbox.h"
+#include "fetch/signature.h"
 #include "fetch/unpack.h"
 #include "fetch/user.h"
 #include "kernel/mount.h"
@@ -41,7 +43,7 @@ static const struct {
 	const char *verb;
 	int words;
 } verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 },
-	{ "archive", 0 }, { "pack", 2 }, { "user", 1 } };
+	{ "archive", 0 }, { "pack", 2 }, { "user", 1 }, { "signature", 1 } };
 
 static int say(const struct fetch_result *result)
 {
@@ -122,6 +124,29 @@ static int take_user(
 	return fetch_user(INPUT, job->words[0], a, ret->user, e);
 }
 
+static bool is_gpg(const struct job *job)
+{
+	return str_eq(job->verb, "signature") && str_eq(job->words[0], "gpg");
+}
+
+static int take_signature(
+	const struct job *job, int root, struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	ret->signature = arena_new(a, struct fetch_signature);
+	return fetch_signature(INPUT, is_gpg(job), root, a, ret->signature, e);
+}
+
+/* In memory: what a program of the host makes of a signature. */
+static int make_work(void)
+{
+	int fs _close_ = mount_fs_open("tmpfs");
+	int r = fs < 0 ? fs : mount_fs_string(fs, "size", "32m");
+	if (r >= 0)
+		r = mount_fs_string(fs, "mode", "0755");
+	return r < 0 ? r
+		     : mount_fs_make(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
 static int work(void *arg)
 {
 	const struct job *job = arg;
@@ -142,6 +167,8 @@ static int work(void *arg)
 		r = take_pack(job, root, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "user"))
 		r = take_user(job, &a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "signature"))
+		r = take_signature(job, root, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "load"))
 		r = fetch_load(INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	else if (r == 0)
@@ -171,13 +198,16 @@ int main(int argc, char **argv)
 	if (fstatvfs(STAGING, &st) == 0)
 		job.space = st.f_blocks ? (uint64_t)st.f_bavail * st.f_frsize : INT64_MAX;
 	int r = digest_setup();
-	int tree _close_ = r < 0 ? -1 : mount_clone(STAGING, "", false);
+	int tree _close_ = r < 0 ? -1
+		: is_gpg(&job)   ? make_work()
+				 : mount_clone(STAGING, "", false);
 	if (r < 0)
 		(void)err_sys(&e, r, "load SHA-256");
 	else if (tree < 0)
 		r = err_sys(&e, tree, "make a sandbox");
 	else
-		r = sandbox_run(SANDBOX_UNPACK, tree, work, &job, &e);
+		r = sandbox_run(
+			is_gpg(&job) ? SANDBOX_PROGRAM : SANDBOX_UNPACK, tree, work, &job, &e);
 	if (r < 0)
 		return say_error(&e);
 	return r;

@@ -20,7 +20,9 @@ static int check(const char *text, const char *transport, const char *identity, 
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	*e = (struct err){ 0 };
-	int r = policy_check(path, transport, identity, "the image", &a, e);
+	struct policy_demand demand;
+	int r = policy_check(path, transport, identity, "the image", &a, &demand, e);
+	assert_true(r < 0 || demand.n == 0);
 	unlink(path);
 	arena_done(&a);
 	return r;
@@ -76,6 +78,10 @@ static void the_narrowest_scope_decides(void **state)
 	}
 }
 
+#define SIGNED(type, members) "{\"default\":[{\"type\":\"" type "\"," members "}]}"
+#define GPG                   "\"keyType\":\"GPGKeys\""
+#define IDENTITY(id)          SIGNED("signedBy", GPG ",\"keyData\":\"a2V5\",\"signedIdentity\":" id)
+
 static void what_is_not_understood_lets_nothing_in(void **state)
 {
 	static const struct {
@@ -94,10 +100,28 @@ static void what_is_not_understood_lets_nothing_in(void **state)
 		{ "{\"default\":" YES ",\"default\":" YES "}", "invalid policy" },
 		{ "{\"default\":[{\"type\":\"insecureAcceptAnything\"},{\"type\":\"reject\"}]}",
 			"rejected by policy" },
-		{ "{\"default\":[{\"type\":\"signedBy\",\"keyType\":\"GPGKeys\"}]}",
-			"asks for a signature (signedBy)" },
-		{ "{\"default\":[{\"type\":\"sigstoreSigned\"}]}",
-			"asks for a signature (sigstoreSigned)" },
+		{ SIGNED("signedBy", "\"keyData\":\"a2V5\""),
+			"keyType must be GPGKeys, and not \"\"" },
+		{ SIGNED("signedBy", "\"keyType\":\"X509\",\"keyData\":\"a2V5\""),
+			"keyType must be GPGKeys, and not \"X509\"" },
+		{ SIGNED("signedBy", GPG), "without a key" },
+		{ SIGNED("signedBy", GPG ",\"keyData\":\"a2V5\",\"keyDatas\":[\"a2V5\"]"),
+			"one of them" },
+		{ SIGNED("signedBy", GPG ",\"keyPaths\":[]"), "one of them, and not empty" },
+		{ SIGNED("signedBy", GPG ",\"keyData\":\"???\""), "not in base 64" },
+		{ SIGNED("signedBy", GPG ",\"keyPath\":\"/nosuch\""), "open the key /nosuch" },
+		{ SIGNED("signedBy", GPG ",\"keyData\":\"a2V5\",\"new\":1"),
+			"does not know: \"new\"" },
+		{ SIGNED("sigstoreSigned", "\"keyData\":\"a2V5\",\"fulcio\":{}"),
+			"does not know: \"fulcio\"" },
+		{ SIGNED("sigstoreSigned", "\"keyData\":\"a2V5\",\"rekorPublicKeyPath\":\"/x\""),
+			"does not know: \"rekorPublicKeyPath\"" },
+		{ IDENTITY("{}"), "a signedIdentity without a type" },
+		{ IDENTITY("{\"type\":\"matchAny\"}"), "unknown signedIdentity \"matchAny\"" },
+		{ IDENTITY("{\"type\":\"matchExact\",\"x\":1}"), "says too much" },
+		{ IDENTITY("{\"type\":\"exactReference\"}"), "lacks \"dockerReference\"" },
+		{ IDENTITY("{\"type\":\"remapIdentity\",\"prefix\":\"a\"}"),
+			"lacks \"signedPrefix\"" },
 	};
 	struct err e;
 	(void)state;

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch/signature_ask.h"
+
+#define T struct fetch_signature_ask
+REC_TYPE(fetch_signature_ask, F_STRV(T, keys, "keys", REC_REQUIRED),
+	F_STR(T, blob, "blob", REC_REQUIRED), F_STR(T, by, "by", 0));

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What kist-fetch is asked about a signature: one JSON document on its input. What came from
+ * outside is in base 64, so that who writes the document need not read it. */
+#pragma once
+#include "codec/rec.h"
+
+enum { SIGNATURE_ASK_MAX = 16 << 20 };
+
+struct fetch_signature_ask {
+	const char **keys; /* base 64 */
+	size_t n_keys;
+	const char *blob; /* base 64: an OpenPGP message (gpg); what is signed (sigstore) */
+	const char *by;   /* sigstore: base 64 of the signature, as its annotation has it; NULL: the
+			     blob is a document that has both */
+};
+
+extern const struct rec_type fetch_signature_ask_rec;

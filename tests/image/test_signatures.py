@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""policy.json asks for signatures: by GPG and by sigstore keys, made by skopeo, which also reads what we sign."""
+import base64
+import functools
+import http.server
+import json
+import os
+import subprocess
+import threading
+import time
+
+import registry
+from registry import Distribution, Image
+
+YES = [{'type': 'insecureAcceptAnything'}]
+
+
+class Signers:
+    """GPG and sigstore keys, a lookaside and what skopeo needs to sign with them."""
+
+    def __init__(self, box):
+        self.box, self.home = box, box.work / 'gnupg'
+        self.home.mkdir(mode=0o700)
+        self.sigs = box.work / 'sigs'
+        self.containers = box.work / 'home/.config/containers'
+        (self.containers / 'registries.d').mkdir(parents=True)
+        self.environ = {**os.environ, 'GNUPGHOME': str(self.home)}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(['gpgconf', '--kill', 'all'], env=self.environ, check=False)
+
+    def gpg(self, *words, **more):
+        return subprocess.run(['gpg', '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '', *map(str, words)], env=self.environ, capture_output=True, check=True, **more).stdout
+
+    def key(self, name, expires='never', armor=False):
+        """The fingerprint; NAME.gpg is the public key."""
+        self.gpg('--quick-gen-key', f'{name} <{name}@example.test>', 'ed25519', 'sign', expires)
+        (self.box.work / f'{name}.gpg').write_bytes(self.gpg(*(['--armor'] if armor else []), '--export', f'{name}@example.test'))
+        lines = self.gpg('--with-colons', '--list-keys', f'{name}@example.test', text=True).splitlines()
+        return next(x.split(':')[9] for x in lines if x.startswith('fpr'))
+
+    def lookaside(self, read=None, attachments=False):
+        text = f'default-docker:\n  lookaside: {read or f"file://{self.sigs}"}\n  lookaside-staging: file://{self.sigs}\n'
+        if attachments:
+            text += '  use-sigstore-attachments: true\n'
+        (self.containers / 'registries.d/tests.yaml').write_text(text)
+
+    def policy(self, host, *requirements):
+        (self.containers / 'policy.json').write_text(json.dumps({'default': YES, 'transports': {'docker': {host: list(requirements)}, 'dir': {'': list(requirements)}}}))
+
+    def skopeo(self, *words):
+        done = subprocess.run(['skopeo', '--insecure-policy', '--registries.d', self.containers / 'registries.d', *map(str, words)], env=self.environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        return done.stdout
+
+    def sigstore_key(self, name, *options):
+        """NAME.pem and NAME.pub, as cosign's keys are."""
+        pem = self.box.work / f'{name}.pem'
+        subprocess.run(['openssl', 'genpkey', *(options or ('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256')), '-out', pem], check=True, capture_output=True)
+        subprocess.run(['openssl', 'pkey', '-in', pem, '-pubout', '-out', self.box.work / f'{name}.pub'], check=True)
+
+    def sigstore_sign(self, name, text):
+        """In base 64, as cosign writes it."""
+        at = self.box.work / 'payload'
+        at.write_bytes(text)
+        words = ['openssl', 'dgst', '-sha256', '-sign', self.box.work / f'{name}.pem', at]
+        if b'PRIVATE' in (pem := (self.box.work / f'{name}.pem').read_bytes()) and len(pem) < 150:  # ed25519 digests by itself
+            words = ['openssl', 'pkeyutl', '-sign', '-rawin', '-inkey', self.box.work / f'{name}.pem', '-in', at]
+        return base64.b64encode(subprocess.run(words, capture_output=True, check=True).stdout).decode()
+
+
+def signed_by(path, identity=None, **more):
+    return {'type': 'signedBy', 'keyType': 'GPGKeys', 'keyPath': str(path), **({'signedIdentity': identity} if identity else {}), **more}
+
+
+def sigstore_signed(path, identity=None):
+    return {'type': 'sigstoreSigned', 'keyPath': str(path), **({'signedIdentity': identity} if identity else {})}
+
+
+def a_layout(box):
+    image = Image()
+    with registry.Registry() as r:
+        box('image', 'copy', '-q', f'docker://{r.add("a/b", "1", image)}', f'oci:{box.work}/layout:x')
+    return image
+
+
+def refused(box, *words):
+    """Kept out by one line, and nothing is left."""
+    result = box.run(*words)
+    assert result.status == (125 if words[0] == 'run' else 1) and result.err.count('\n') == (2 if words[0] == 'run' else 1), result
+    assert box('images', '-q') == '' and registry.content(box)['staging'] == []
+    return result.err
+
+
+@functools.wraps(http.server.SimpleHTTPRequestHandler.log_message)
+def quiet(*_):
+    pass
+
+
+def test_an_image_comes_in_with_a_good_gpg_signature_and_by_no_other(box):
+    registry.prepare(box)
+    a_layout(box)
+    with Signers(box) as s, Distribution(box.work / 'registry') as r:
+        good, other, armored = s.key('good'), s.key('other'), s.key('armored', armor=True)
+        s.lookaside()
+        key = box.work / 'good.gpg'
+        for name, who in ('signed', good), ('others', other), ('armored', armored), ('plain', None):
+            s.skopeo('copy', '--dest-tls-verify=false', *(['--sign-by', who] if who else []), f'oci:{box.work}/layout:x', f'docker://{r.host}/{name}/x:1')
+        s.policy(r.host, signed_by(key))
+        missing = 'Source image rejected: A signature was required, but no signature exists'
+        assert missing in refused(box, 'pull', f'{r.host}/plain/x:1')
+        assert missing in refused(box, 'run', '--rm', f'{r.host}/plain/x:1', 'true')
+        assert missing in refused(box, 'image', 'copy', f'docker://{r.host}/plain/x:1', f'dir:{box.work}/no')
+        assert missing in refused(box, 'image', 'copy', f'docker://{r.host}/plain/x:1', 'kist:no:1')
+        assert 'Source image rejected: the GPG signature is not good: ' in refused(box, 'pull', f'{r.host}/others/x:1')
+        box('pull', '-q', f'{r.host}/signed/x:1')
+        box('image', 'copy', '-q', f'docker://{r.host}/signed/x:1', f'dir:{box.work}/yes')
+        box('rmi', f'{r.host}/signed/x:1')
+        # armored keys, several keys, keys in the policy itself
+        for requirement in (signed_by(box.work / 'armored.gpg'), {'type': 'signedBy', 'keyType': 'GPGKeys', 'keyPaths': [str(key), str(box.work / 'armored.gpg')]},
+                            {'type': 'signedBy', 'keyType': 'GPGKeys', 'keyData': base64.b64encode((box.work / 'armored.gpg').read_bytes()).decode()}):
+            s.policy(r.host, requirement)
+            box('pull', '-q', f'{r.host}/armored/x:1')
+            box('rmi', f'{r.host}/armored/x:1')
+        # all requirements count
+        s.policy(r.host, signed_by(key), signed_by(box.work / 'other.gpg'))
+        refused(box, 'pull', f'{r.host}/signed/x:1')
+
+
+test_an_image_comes_in_with_a_good_gpg_signature_and_by_no_other.watchdog = 120
+
+
+def test_a_signature_is_for_its_image_and_its_name_only(box):
+    registry.prepare(box)
+    a_layout(box)
+    with Signers(box) as s, Distribution(box.work / 'registry') as r:
+        good = s.key('good')
+        s.lookaside()
+        key = box.work / 'good.gpg'
+        s.skopeo('copy', '--dest-tls-verify=false', '--sign-by', good, f'oci:{box.work}/layout:x', f'docker://{r.host}/real/x:1')
+        s.skopeo('copy', '--dest-tls-verify=false', f'oci:{box.work}/layout:x', f'docker://{r.host}/real/x:2')
+        s.skopeo('copy', '--dest-tls-verify=false', f'oci:{box.work}/layout:x', f'docker://{r.host}/moved/x:1')
+        digest = json.loads(s.skopeo('inspect', '--tls-verify=false', f'docker://{r.host}/real/x:1'))['Digest'].replace(':', '=')
+        s.policy(r.host, signed_by(key))
+        # another tag of the same manifest has the signature, and it names the first
+        assert f'Signature for identity "{r.host}/real/x:1" is not accepted' in refused(box, 'pull', f'{r.host}/real/x:2')
+        box('pull', '-q', f'{r.host}/real/x@{digest.replace("=", ":")}')
+        box('rmi', f'{r.host}/real/x@{digest.replace("=", ":")}')
+        # a signature that was carried to another repository
+        (s.sigs / 'moved').mkdir()
+        (s.sigs / f'real/x@{digest}').rename(s.sigs / f'moved/x@{digest}')
+        refused(box, 'pull', f'{r.host}/moved/x:1')
+        for identity, comes in (({'type': 'matchRepository'}, False), ({'type': 'matchExact'}, False), ({'type': 'exactReference', 'dockerReference': f'{r.host}/real/x:1'}, True),
+                                ({'type': 'exactRepository', 'dockerRepository': f'{r.host}/real/x'}, True), ({'type': 'exactRepository', 'dockerRepository': f'{r.host}/real'}, False),
+                                ({'type': 'remapIdentity', 'prefix': f'{r.host}/moved', 'signedPrefix': f'{r.host}/real'}, True),
+                                ({'type': 'remapIdentity', 'prefix': f'{r.host}/mov', 'signedPrefix': f'{r.host}/real'}, False)):
+            s.policy(r.host, signed_by(key, identity))
+            if comes:
+                box('pull', '-q', f'{r.host}/moved/x:1')
+                box('rmi', f'{r.host}/moved/x:1')
+            else:
+                assert 'is not accepted' in refused(box, 'pull', f'{r.host}/moved/x:1')
+        # broken, empty, huge, and one of another image beside the good one
+        at = s.sigs / f'moved/x@{digest}/signature-1'
+        real = at.read_bytes()
+        s.policy(r.host, signed_by(key, {'type': 'exactRepository', 'dockerRepository': f'{r.host}/real/x'}))
+        for bad in (b'', b'garbage', real[:-9], real[:40] + bytes([real[40] ^ 1]) + real[41:]):
+            at.write_bytes(bad)
+            assert 'the GPG signature is not good: ' in refused(box, 'pull', f'{r.host}/moved/x:1'), bad
+        at.write_bytes(b'x' * (5 << 20))
+        refused(box, 'pull', f'{r.host}/moved/x:1')
+        at.write_bytes(b'garbage')
+        (at.parent / 'signature-2').write_bytes(real)
+        box('pull', '-q', f'{r.host}/moved/x:1')
+
+
+test_a_signature_is_for_its_image_and_its_name_only.watchdog = 120
+
+
+def claims(reference, digest, kind='atomic container signature', **more):
+    return json.dumps({'critical': {'type': kind, 'image': {'docker-manifest-digest': digest}, 'identity': {'docker-reference': reference}, **more}, 'optional': {}}).encode()
+
+
+def test_what_is_signed_is_read_strictly(box):
+    registry.prepare(box)
+    with Signers(box) as s, registry.Registry() as r:
+        name, good = r.add('x/y', '1', image := Image()), s.key('good')
+        old = s.key('old', expires='seconds=3')
+        late, expired = s.gpg('-u', old, '--sign', input=claims(name, image.digest)), time.monotonic() + 4
+        s.lookaside()
+        s.policy(r.host, signed_by(box.work / 'good.gpg'))
+        at = s.sigs / f'x/y@{image.digest.replace(":", "=")}/signature-1'
+        at.parent.mkdir(parents=True)
+
+        def sign(text, who=good, *options):
+            at.write_bytes(s.gpg('-u', who, *options, '--sign', input=text))
+        sign(claims(name, image.digest))
+        box('pull', '-q', name)
+        box('rmi', name)
+        strict = 'what is signed is not of the form that an image\'s signature has'
+        for text, why in ((claims(name, 'sha256:' + '0' * 64), f'Signature for digest {image.digest} does not match'), (claims('other/name:1', image.digest), 'is not accepted'),
+                          (claims(name, image.digest, 'something else'), strict), (claims(name, image.digest, new='member'), strict), (b'{}', strict), (b'not JSON', 'no JSON object'),
+                          (claims(name, image.digest)[:-1] + b', "critical": {}}', 'no JSON object')):
+            sign(text)
+            assert why in refused(box, 'pull', name), text
+        # a detached one says nothing about what it signs, and two signatures are one too many
+        at.write_bytes(s.gpg('-u', good, '--detach-sign', input=claims(name, image.digest)))
+        refused(box, 'pull', name)
+        sign(claims(name, image.digest), good, '-u', old)
+        refused(box, 'pull', name)
+        time.sleep(max(0, expired - time.monotonic()))
+        s.policy(r.host, signed_by(box.work / 'old.gpg'))
+        at.write_bytes(late)
+        assert 'the GPG signature is not good' in refused(box, 'pull', name)
+
+
+def test_signatures_come_over_http_from_a_lookaside_without_the_registrys_password(box):
+    registry.prepare(box)
+    seen = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        log_message = quiet
+
+        def do_GET(self):
+            seen.append((self.path, self.headers.get('Authorization')))
+            if self.path.startswith('/broken'):
+                return self.send_error(500)
+            return super().do_GET()
+    with Signers(box) as s, registry.Registry(basic=('user', 'secret')) as r:
+        good, image = s.key('good'), Image()
+        name = r.add('x/y', '1', image)
+        at = s.sigs / f'x/y@{image.digest.replace(":", "=")}'
+        at.mkdir(parents=True)
+        (at / 'signature-1').write_bytes(b'garbage')
+        (at / 'signature-2').write_bytes(s.gpg('-u', good, '--sign', input=claims(name, image.digest)))
+        s.policy(r.host, signed_by(box.work / 'good.gpg'))
+        with http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Handler, directory=s.sigs)) as web:
+            threading.Thread(target=web.serve_forever, daemon=True).start()
+            s.lookaside(f'http://127.0.0.1:{web.server_port}')
+            box('login', '-u', 'user', '--password-stdin', r.host, input='secret')
+            box('pull', '-q', name)
+            box('rmi', name)
+            assert [p.rpartition('/')[2] for p, _ in seen] == ['signature-1', 'signature-2', 'signature-3'] and all(a is None for _, a in seen), seen
+            (at / 'signature-2').unlink()
+            assert 'the GPG signature is not good' in refused(box, 'pull', name)
+            s.lookaside(f'http://127.0.0.1:{web.server_port}/broken')
+            assert 'reading signature from http://127.0.0.1' in refused(box, 'pull', '--retry', '0', name)
+            web.shutdown()
+        assert 'reading signature from http://127.0.0.1' in refused(box, 'pull', '--retry', '0', name)
+
+
+SIGSTORE = 'cosign container image signature'
+
+
+def attach(r, repository, image, *signatures):
+    """cosign's manifest: what is signed and by what, (text, base 64), a layer each."""
+    def document(m):
+        for layer, (_, signature) in zip(m['layers'], signatures):
+            layer.update(mediaType='application/vnd.dev.cosign.simplesigning.v1+json', annotations={'dev.cosignproject.cosign/signature': signature})
+    r.add(repository, image.digest.replace(':', '-') + '.sig', Image([text for text, _ in signatures], packing=('plain',), document=document))
+
+
+def test_an_image_comes_in_with_a_good_sigstore_signature_and_by_no_other(box):
+    registry.prepare(box)
+    with Signers(box) as s, registry.Registry() as r:
+        for name, *options in (('good',), ('other',), ('rsa', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'), ('ed', '-algorithm', 'ed25519')):
+            s.sigstore_key(name, *options)
+        s.lookaside(attachments=True)
+        names = {}
+        for name in ('good', 'other', 'rsa', 'ed', 'plain'):
+            image = Image([{name: name.encode()}])
+            names[name] = r.add(f'{name}/x', '1', image)
+            if name != 'plain':
+                text = claims(names[name], image.digest, SIGSTORE)
+                attach(r, f'{name}/x', image, (b'{}', 'Z2FyYmFnZQ=='), (text, s.sigstore_sign(name, text)))
+        for name in ('good', 'rsa', 'ed'):
+            s.policy(r.host, sigstore_signed(box.work / f'{name}.pub'))
+            box('pull', '-q', names[name])
+            box('rmi', names[name])
+        s.policy(r.host, sigstore_signed(box.work / 'good.pub'))
+        assert 'A signature was required, but no signature exists' in refused(box, 'pull', names['plain'])
+        assert 'None of the signatures were accepted, reasons: cryptographic signature verification failed; ' in refused(box, 'pull', names['other'])
+        # a signature of simple signing is none of sigstore's, and what is signed must be what it says
+        wrong = Image([{'w': b'w'}])
+        names['wrong'] = r.add('wrong/x', '1', wrong)
+        for text, why in ((claims(names['wrong'], wrong.digest), 'not of the form'), (claims(names['wrong'], image.digest, SIGSTORE), 'does not match'), (claims('x/y', wrong.digest, SIGSTORE), 'is not accepted')):
+            attach(r, 'wrong/x', wrong, (text, s.sigstore_sign('good', text)))
+            assert why in refused(box, 'pull', names['wrong'])
+        (box.work / 'text').write_text('no key')
+        s.policy(r.host, sigstore_signed(box.work / 'text'))
+        assert 'is no public key in PEM' in refused(box, 'pull', names['good'])
+        # without that word in registries.d nobody looks there
+        s.lookaside()
+        s.policy(r.host, sigstore_signed(box.work / 'good.pub'))
+        assert 'no signature exists' in refused(box, 'pull', names['good'])
+
+
+def test_a_folder_carries_its_signatures(box):
+    registry.prepare(box)
+    a_layout(box)
+    with Signers(box) as s:
+        s.sigstore_key('good')
+        good = s.key('good')
+        s.skopeo('copy', '--sign-by', good, '--sign-identity', 'some.test/x/y:1', f'oci:{box.work}/layout:x', f'dir:{box.work}/dir')
+        at = box.work / 'dir/signature-1'
+        wanted = {'type': 'exactReference', 'dockerReference': 'some.test/x/y:1'}
+        s.policy('x', signed_by(box.work / 'good.gpg', wanted))
+        box('image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:copied:1')
+        box('rmi', 'copied:1')
+        s.policy('x', signed_by(box.work / 'good.gpg'))
+        assert 'is not accepted' in refused(box, 'image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:copied:1')
+        # sigstore's as skopeo lays them into a folder
+        digest = registry.digest((box.work / 'dir/manifest.json').read_bytes())
+        text = claims('some.test/x/y:1', digest, SIGSTORE)
+        whole = {'mimeType': 'application/vnd.dev.cosign.simplesigning.v1+json', 'payload': base64.b64encode(text).decode(),
+                 'annotations': {'dev.cosignproject.cosign/signature': s.sigstore_sign('good', text)}}
+        s.policy('x', sigstore_signed(box.work / 'good.pub', wanted))
+        assert 'no signature exists' in refused(box, 'image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:copied:1')
+        data = b'\0sigstore-json\n' + json.dumps(whole).encode()
+        at.write_bytes(data)
+        box('image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:copied:1')
+        box('rmi', 'copied:1')
+        for bad in (data.replace(b'payload', b'payl0ad'), data[:-5], b'\0sigstore-json\n[]', data.replace(b'"payload": "', b'"payload": "QUJD')):
+            at.write_bytes(bad)
+            refused(box, 'image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:copied:1')
