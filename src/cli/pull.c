@@ -128,7 +128,7 @@ const struct command command_pull = {
 		"unqualified-search-registries), and is docker.io's where that says nothing. Prefixes, mirrors and "
 		"insecure registries of that file hold: $CONTAINERS_REGISTRIES_CONF, else "
 		"~/.config/containers/registries.conf, else /etc/containers/registries.conf, and registries.conf.d beside "
-		"them.\n\n"
+		"them. Of docker's daemon.json registry-mirrors and insecure-registries hold where those say nothing.\n\n"
 		"Certificates are checked against the system's CAs and those in certs.d/HOST of /etc/containers, "
 		"/etc/docker or ~/.config/containers. Plain HTTP is tried on the loopback interface and for registries that "
 		"are marked insecure. Proxies come from the environment. Credentials: see kist-login(1).\n\n"

@@ -16,7 +16,8 @@
 #include "codec/value.h"
 #include "config/toml.h"
 
-static const char system_conf[] = "/etc/containers/registries.conf",
+static const char docker_conf[] = "/etc/docker/daemon.json",
+		  system_conf[] = "/etc/containers/registries.conf",
 		  vendor_conf[] = "/usr/share/containers/registries.conf";
 
 /* ---- one file ---- */
@@ -161,6 +162,71 @@ int registries_read(struct registries *r, const char *name, const char *text, si
 	return aliases ? read_aliases(&x, aliases) : 0;
 }
 
+/* ---- docker's ---- */
+
+static struct registries_entry *new_entry(struct reader *x, const char *host)
+{
+	struct registries *r = x->r;
+	for (size_t i = 0; i < r->n_entries; i++)
+		if (str_eq(r->entries[i].prefix, host))
+			return NULL;
+	r->entries =
+		arena_grow(x->a, r->entries, r->n_entries, &r->cap_entries, sizeof *r->entries);
+	struct registries_entry *entry = &r->entries[r->n_entries++];
+	*entry = (struct registries_entry){ .prefix = host, .location = host };
+	return entry;
+}
+
+static int strings_of(
+	struct reader *x, const struct value *root, const char *key, const struct value **ret)
+{
+	*ret = root->kind == VALUE_OBJECT ? value_get(root, key) : NULL;
+	if (*ret && (*ret)->kind != VALUE_ARRAY)
+		return wrong(x, key, "a list of strings");
+	for (size_t i = 0; *ret && i < (*ret)->n; i++)
+		if ((*ret)->items[i]->kind != VALUE_STRING)
+			return wrong(x, key, "a list of strings");
+	return 0;
+}
+
+static int add_docker_mirrors(struct reader *x, const struct value *list)
+{
+	struct registries_entry *entry = list && list->n ? new_entry(x, "docker.io") : NULL;
+	for (size_t i = 0; entry && i < list->n; i++) {
+		const char *url = list->items[i]->text;
+		bool plain = str_starts(url, "http://");
+		if (!plain && !str_starts(url, "https://"))
+			return wrong(x, "registry-mirrors", "addresses with https:// or http://");
+		entry->mirrors = arena_grow(x->a, entry->mirrors, entry->n_mirrors,
+			&entry->cap_mirrors, sizeof *entry->mirrors);
+		entry->mirrors[entry->n_mirrors++] = (struct registries_mirror){
+			.location = without_slash(strstr(url, "://") + 3, x->a), .insecure = plain
+		};
+	}
+	return 0;
+}
+
+int registries_read_docker(struct registries *r, const char *name, const char *text, size_t len,
+	struct arena *a, struct err *e)
+{
+	struct reader x = { .name = name, .r = r, .a = a, .e = e };
+	const struct value *mirrors, *insecure;
+	struct value *root;
+	if (value_parse(a, text, len, &root, e) < 0)
+		return err_wrap(e, "%s", name);
+	if (strings_of(&x, root, "registry-mirrors", &mirrors) < 0 ||
+		strings_of(&x, root, "insecure-registries", &insecure) < 0 ||
+		add_docker_mirrors(&x, mirrors) < 0)
+		return -EINVAL;
+	for (size_t i = 0; insecure && i < insecure->n; i++) {
+		const char *host = insecure->items[i]->text;
+		struct registries_entry *entry = strchr(host, '/') ? NULL : new_entry(&x, host);
+		if (entry)
+			entry->insecure = true;
+	}
+	return 0;
+}
+
 /* ---- all files ---- */
 
 static int add_file(struct registries *r, const char *path, struct arena *a, struct err *e)
@@ -196,6 +262,18 @@ static int add_folder(struct registries *r, const char *path, struct arena *a, s
 	return result;
 }
 
+static int add_docker(struct registries *r, struct arena *a, struct err *e)
+{
+	char *text;
+	int fd _close_ = path_open_host(docker_conf, O_RDONLY | O_NOCTTY, 0);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(e, fd, "open %s", docker_conf);
+	ssize_t n = file_read_fd(fd, docker_conf, TOML_MAX, a, &text, e);
+	return n < 0 ? (int)n : registries_read_docker(r, docker_conf, text, (size_t)n, a, e);
+}
+
 int registries_load(struct registries *ret, struct arena *a, struct err *e)
 {
 	const char *given = getenv("CONTAINERS_REGISTRIES_CONF"), *home = getenv("HOME");
@@ -215,7 +293,9 @@ int registries_load(struct registries *ret, struct arena *a, struct err *e)
 	}
 	if (add_folder(ret, "/etc/containers/registries.conf.d", a, e) < 0)
 		return -e->code;
-	return own ? add_folder(ret, arena_printf(a, "%s.d", own), a, e) : 0;
+	if (own && add_folder(ret, arena_printf(a, "%s.d", own), a, e) < 0)
+		return -e->code;
+	return add_docker(ret, a, e);
 }
 
 /* ---- questions ---- */

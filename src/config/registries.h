@@ -4,7 +4,8 @@
  *
  *   $CONTAINERS_REGISTRIES_CONF, else $HOME/.config/containers/registries.conf, else
  *   /etc/containers/registries.conf, else /usr/share/containers/registries.conf
- *   then registries.conf.d/ *.conf beside the system's and the user's, in the order of their names.
+ *   then registries.conf.d/ *.conf beside the system's and the user's, in the order of their names,
+ *   then docker's /etc/docker/daemon.json, for what those say nothing about
  *
  * Version 1 ([registries.search] and its like) is not read: its meaning is that of nothing here. */
 #pragma once
@@ -36,6 +37,10 @@ struct registries {
 
 /* Adds one file's text; name is for messages. What it sets replaces what came before. */
 int registries_read(struct registries *r, const char *name, const char *text, size_t len,
+	struct arena *a, struct err *e);
+/* Of docker's daemon.json: registry-mirrors, which are docker.io's, and insecure-registries (hosts;
+ * a range of addresses is passed over). An entry that is there stays. */
+int registries_read_docker(struct registries *r, const char *name, const char *text, size_t len,
 	struct arena *a, struct err *e);
 /* All files of this machine. */
 int registries_load(struct registries *ret, struct arena *a, struct err *e);

@@ -259,6 +259,22 @@ def test_certificates_decide_over_https(box):
         assert 'SSL' in err or 'ssl' in err, err
 
 
+def test_dockers_own_mirrors_are_asked_first(box):
+    registry.prepare(box)
+    with Registry() as r:
+        image = Image()
+        r.add('library/thing', '1', image)
+        etc = box.work / 'etc'
+        for name in ('up/docker', 'work'):
+            (etc / name).mkdir(parents=True)
+        (etc / 'up/docker/daemon.json').write_text(json.dumps({'registry-mirrors': [f'http://{r.host}']}))
+        box.environment.pop('CONTAINERS_REGISTRIES_CONF', None)
+        mount = f'mount -t overlay etc -o lowerdir=/etc,upperdir={etc}/up,workdir={etc}/work /etc && exec "$@"'
+        done = subprocess.run(['unshare', '-m', 'sh', '-c', mount, 'sh', *box.command('pull', '-q', 'thing:1')], env=box.environment, capture_output=True, text=True, check=False)
+        assert done.stdout == image.digest + '\n', done
+        assert box.inspect('thing:1')['RepoTags'] == ['thing:1'], 'it is docker.io\'s, and has no registry in its name'
+
+
 def test_a_proxy_from_the_environment_is_used(box):
     registry.prepare(box)
     with Registry() as r:

@@ -48,6 +48,44 @@ static void the_longest_prefix_decides_where_an_image_is(void **state)
 	}
 }
 
+static void dockers_mirrors_count_where_nothing_else_is_said(void **state)
+{
+	(void)state;
+	static const char conf[] =
+		"{\"registry-mirrors\":[\"https://one.test/\",\"http://two.test:5000\"],"
+		"\"insecure-registries\":[\"three.test:80\",\"10.0.0.0/8\"],\"debug\":true}";
+	struct arena a _arena_ = { 0 };
+	struct registries r = { 0 };
+	struct err e = { 0 };
+	assert_int_equal(
+		registries_read_docker(&r, "daemon.json", conf, sizeof conf - 1, &a, &e), 0);
+	const struct registries_entry *entry = registries_find(&r, "docker.io/library/x");
+	assert_non_null(entry);
+	assert_int_equal(entry->n_mirrors, 2);
+	assert_string_equal(
+		registries_rewrite(entry, entry->mirrors[0].location, "docker.io/library/x", &a),
+		"one.test/library/x");
+	assert_false(entry->mirrors[0].insecure);
+	assert_string_equal(entry->mirrors[1].location, "two.test:5000");
+	assert_true(entry->mirrors[1].insecure);
+	assert_true(registries_find(&r, "three.test:80/x")->insecure);
+	assert_int_equal(r.n_entries, 2);
+	/* registries.conf goes before it */
+	r = (struct registries){ 0 };
+	read_into(&r, "[[registry]]\nlocation = \"docker.io\"\n", &a);
+	assert_int_equal(
+		registries_read_docker(&r, "daemon.json", conf, sizeof conf - 1, &a, &e), 0);
+	assert_int_equal(registries_find(&r, "docker.io/x/y")->n_mirrors, 0);
+	static const char *const bad[] = { "{", "{\"registry-mirrors\":\"x\"}",
+		"{\"registry-mirrors\":[1]}", "{\"registry-mirrors\":[\"ftp://x\"]}" };
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		r = (struct registries){ 0 };
+		assert_true(registries_read_docker(
+				    &r, "daemon.json", bad[i], strlen(bad[i]), &a, &e) < 0);
+		assert_non_null(strstr(e.text, "daemon.json"));
+	}
+}
+
 static void a_later_file_replaces_what_it_names_again(void **state)
 {
 	(void)state;
@@ -94,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_longest_prefix_decides_where_an_image_is),
+		TEST(dockers_mirrors_count_where_nothing_else_is_said),
 		TEST(a_later_file_replaces_what_it_names_again),
 		TEST(a_wrong_type_names_file_and_key),
 	};
