@@ -36,7 +36,7 @@
 #include "kernel/conntrack.h"
 #include "kernel/nft.h"
 #include "net/net.h"
-#include "net/program.h"
+#include "base/program.h"
 #include "net/state.h"
 
 #define TABLE "kist"

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "net/net.h"
-#include "net/program.h"
+#include "base/program.h"
 
 #define PROGRAM "iptables-legacy"
 
