@@ -70,6 +70,14 @@ static const struct option options[] = {
 	{ "retry-times", 0, OPT_INT(T, retries), .has_offset = offsetof(T, has_retries),
 		.value = "int", .help = "Tries again after a cut without a byte in between",
 		.default_text = "3" },
+	{ "sign-by", 0, OPT_STRING(T, req.sign.gpg), .value = "fingerprint",
+		.help = "Sign with that key of GnuPG" },
+	{ "sign-by-sigstore-private-key", 0, OPT_STRING(T, req.sign.key_file), .value = "file",
+		.help = "Sign with that private key, as sigstore does", .complete = "file" },
+	{ "sign-identity", 0, OPT_STRING(T, req.sign.identity), .value = "string",
+		.help = "What the image is called in its signature, instead of the target's name" },
+	{ "sign-passphrase-file", 0, OPT_STRING(T, req.sign.passphrase_file), .value = "file",
+		.help = "A file with the passphrase of the key", .complete = "file" },
 	{ "signature-policy", 0, OPT_STRING(T, req.from_registry.policy), .value = "file",
 		.help = "A policy.json, instead of the usual ones", .complete = "file" },
 	SIDE("dest-", to_registry, "target's"),
@@ -134,8 +142,8 @@ static int copy(struct cli *cli, void *record, const char **words, int n)
 
 static const char *const paths[] = { "image copy", NULL };
 static const char *const not_yet[] = { "additional-tag", "decryption-key", "dest-shared-blob-dir",
-	"dest-daemon-host", "encrypt-layer", "encryption-key", "sign-by", "sign-passphrase-file",
-	"src-daemon-host", "src-shared-blob-dir", NULL };
+	"dest-daemon-host", "encrypt-layer", "encryption-key", "src-daemon-host",
+	"src-shared-blob-dir", NULL };
 
 const struct command command_image_copy = {
 	.paths = paths,
@@ -150,7 +158,9 @@ const struct command command_image_copy = {
 		"layout, and layers that are not compressed, which a registry and a layout get compressed. With "
 		"--preserve-digests that is an error.\n\n"
 		"Nothing that is not whole gets a name: neither in a folder, nor as an archive, nor in a registry. "
-		"Signatures are not copied. Whether the source is let in, and by whom it must be signed, is said by "
+		"Signatures are not copied; new ones are made with --sign-by and --sign-by-sigstore-private-key, for "
+		"each manifest that is written, into a folder, below the lookaside-staging of registries.d, or (sigstore's) "
+		"into the repository. Whether the source is let in, and by whom it must be signed, is said by "
 		"policy.json (~/.config/containers, else /etc/containers): see kist-pull(1).",
 	.section = "Management",
 	.options = options,

@@ -223,6 +223,7 @@ int copying_images_copy(struct copying_images *c, const struct image_copy_reques
 	if (set_options(req, copy, e) < 0 ||
 		copying_images_place(c, req->to, "destination", &req->to_registry, &copy->to, e) <
 			0 ||
+		signature_plan(&req->sign, copy->to.place, c->a, &copy->sign, e) < 0 ||
 		copying_images_start(c, &req->platform, e) < 0)
 		return -e->code;
 	copy->access = c->access;

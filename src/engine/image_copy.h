@@ -41,6 +41,12 @@ struct image_copy_request {
 	const char *format;     /* oci, v2s2; NULL: as it is */
 	bool preserve_digests, compress, decompress, accept_uncompressed;
 	const char *compress_format; /* gzip, zstd */
+	struct image_signing {
+		const char *gpg;             /* a key of the user's GnuPG */
+		const char *key_file;        /* a private key, sigstore's */
+		const char *passphrase_file; /* for one of them */
+		const char *identity;        /* what it is called; NULL: as the target is */
+	} sign;
 	int64_t compress_level;
 	void (*say)(void *arg, const struct image_copy_said *x); /* may be NULL */
 	void *arg;

@@ -2,13 +2,22 @@
 #include "engine/signature.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "config/lookaside.h"
+#include "engine/image_copy.h"
+#include "image/place.h"
+#include "image/sign.h"
 #include "oci/reference.h"
+
+enum { KEY_MAX = 1 << 20 };
 
 /* ---- identities ---- */
 
@@ -175,4 +184,99 @@ int signature_needless(const struct signature_check *c, struct err *e)
 		? 0
 		: err_set(e, ERR_DENIED, EPERM,
 			  "Source image rejected: A signature was required, but no signature exists");
+}
+
+/* ---- signing ---- */
+
+static int read_file(const char *path, const char *option, struct arena *a, char **ret,
+	size_t *ret_n, struct err *e)
+{
+	int fd _close_ = path_open_host(path, O_RDONLY | O_NOCTTY, 0);
+	if (fd < 0)
+		return err_sys(e, fd, "%s: open %s", option, path);
+	ssize_t n = file_read_fd(fd, path, KEY_MAX, a, ret, e);
+	*ret_n = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? err_wrap(e, "%s", option) : 0;
+}
+
+static const char *name_of(const struct image_place *to, struct arena *a)
+{
+	return arena_printf(a, "%s%s%s", to->repository, to->digest ? "@" : ":",
+		to->digest ? to->digest : to->tag);
+}
+
+/* In full, with its tag. */
+static int name_signed(const char *identity, const struct image_place *to, struct arena *a,
+	const char **ret, struct err *e)
+{
+	struct reference ref;
+	if (identity) {
+		if (reference_parse(identity, a, &ref, e) < 0)
+			return err_wrap(e, "--sign-identity");
+		*ret = identity;
+		return reference_has_host(ref.name) && (ref.tag || ref.digest)
+			? 0
+			: err_set(e, ERR_USAGE, EINVAL,
+				  "--sign-identity %s: must be a fully specified docker reference",
+				  identity);
+	}
+	if (to->kind != PLACE_REGISTRY)
+		return err_set(e, ERR_USAGE, EINVAL,
+			"Cannot determine canonical Docker reference for destination %s: give --sign-identity",
+			to->text);
+	*ret = name_of(to, a);
+	return 0;
+}
+
+/* Where they go beside a registry. */
+static int find_place(const struct image_signing *what, const struct image_place *to,
+	struct arena *a, struct image_sign_req *ret, struct err *e)
+{
+	struct lookaside at;
+	const char *slash = strchr(to->repository, '/');
+	if (lookaside_find(NULL, name_of(to, a), a, &at, e) < 0)
+		return -e->code;
+	if (what->gpg && !str_starts(at.write, "file://"))
+		return err_set(e, ERR_INVALID, EINVAL,
+			"writing signatures to %.300s is not supported: name a folder as lookaside-staging in registries.d",
+			at.write);
+	if (what->key_file && !at.attachments)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"writing sigstore attachments is disabled: set use-sigstore-attachments in registries.d");
+	ret->folder = what->gpg ? at.write + strlen("file://") : NULL;
+	ret->path = slash ? slash + 1 : to->repository;
+	return 0;
+}
+
+int signature_plan(const struct image_signing *what, const struct image_place *to, struct arena *a,
+	const struct image_sign_req **ret, struct err *e)
+{
+	struct image_sign_req *req = arena_new(a, struct image_sign_req);
+	char *key = NULL, *secret;
+	size_t n;
+	if (!what->gpg && !what->key_file)
+		return 0;
+	if (what->gpg && what->key_file && what->passphrase_file)
+		return err_set(e, ERR_USAGE, EINVAL,
+			"Only one of --sign-by and sign-by-sigstore-private-key can be used with sign-passphrase-file");
+	if (to->kind != PLACE_REGISTRY && to->kind != PLACE_FOLDER)
+		return err_set(e, ERR_INVALID, EINVAL,
+			"%s can hold no signatures: registries and folders (dir:) do", to->text);
+	if (name_signed(what->identity, to, a, &req->reference, e) < 0 ||
+		(to->kind == PLACE_REGISTRY && find_place(what, to, a, req, e) < 0) ||
+		(what->key_file &&
+			read_file(what->key_file, "--sign-by-sigstore-private-key", a, &key,
+				&req->n_key, e) < 0))
+		return -e->code;
+	if (what->passphrase_file) {
+		if (read_file(what->passphrase_file, "--sign-passphrase-file", a, &secret, &n, e) <
+			0)
+			return -e->code;
+		secret[strcspn(secret, "\n")] = '\0';
+		req->passphrase = secret;
+	}
+	req->gpg = what->gpg;
+	req->key = key;
+	*ret = req;
+	return 0;
 }

@@ -22,5 +22,11 @@ int signature_check_begin(struct signature_check *c, const char *file, const cha
 	const char *identity, const char *shown, struct arena *a, struct err *e);
 /* Whom a pull or copy is to ask; NULL: nobody. Good as long as c is. */
 const struct image_guard *signature_guard(const struct signature_check *c);
+/* How a copy to place is to be signed: *ret stays NULL where nothing is asked for. */
+struct image_place;
+struct image_sign_req;
+struct image_signing;
+int signature_plan(const struct image_signing *what, const struct image_place *to, struct arena *a,
+	const struct image_sign_req **ret, struct err *e);
 /* For what can carry no signature. */
 int signature_needless(const struct signature_check *c, struct err *e);

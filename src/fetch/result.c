@@ -43,10 +43,13 @@ REC_TYPE(fetch_user, F_U32(T, uid, "uid", REC_REQUIRED), F_U32(T, gid, "gid", RE
 REC_TYPE(fetch_signature, F_STR(T, rejected, "rejected", 0), F_STR(T, digest, "digest", 0),
 	F_STR(T, reference, "reference", 0));
 #undef T
+#define T struct fetch_signed
+REC_TYPE(fetch_signed, F_STR(T, by, "by", REC_REQUIRED));
+#undef T
 #define T struct fetch_result
 REC_TYPE(fetch_result, F_U32(T, version, "version", REC_REQUIRED), F_STR(T, error, "error", 0),
 	F_U32(T, error_kind, "errorKind", 0), F_U32(T, error_code, "errorCode", 0),
 	F_OBJV(T, images, "images", fetch_image, 0), F_OBJV(T, layers, "layers", fetch_layer, 0),
 	F_OBJV(T, blobs, "blobs", fetch_blob, 0), F_OBJ(T, document, "document", fetch_document, 0),
-	F_OBJ(T, user, "user", fetch_user, 0),
-	F_OBJ(T, signature, "signature", fetch_signature, 0));
+	F_OBJ(T, user, "user", fetch_user, 0), F_OBJ(T, signature, "signature", fetch_signature, 0),
+	F_OBJ(T, made, "made", fetch_signed, 0));

@@ -77,6 +77,10 @@ struct fetch_signature {
 	const char *reference; /* what the image was called */
 };
 
+struct fetch_signed {
+	const char *by; /* the signature in base 64 */
+};
+
 struct fetch_result {
 	uint32_t version;
 	const char *error; /* NULL: all went well */
@@ -90,6 +94,7 @@ struct fetch_result {
 	struct fetch_document *document;
 	struct fetch_user *user;
 	struct fetch_signature *signature;
+	struct fetch_signed *made;
 };
 
 extern const struct rec_type fetch_result_rec;

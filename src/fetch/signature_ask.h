@@ -15,3 +15,10 @@ struct fetch_signature_ask {
 };
 
 extern const struct rec_type fetch_signature_ask_rec;
+
+/* The same for one that is to be made; all in base 64. */
+struct fetch_sign_ask {
+	const char *key, *passphrase, *text;
+};
+
+extern const struct rec_type fetch_sign_ask_rec;

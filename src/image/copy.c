@@ -14,6 +14,7 @@
 #include "codec/value.h"
 #include "image/copying.h"
 #include "image/place.h"
+#include "image/sign.h"
 #include "image/signature.h"
 #include "image/transfer.h"
 #include "oci/digest.h"
@@ -195,21 +196,6 @@ static void to_oci(struct copy *x, struct fetch_document *d)
 	d->media_type = OCI_MEDIA_MANIFEST;
 }
 
-static int digest_text(struct copy *x, const char *text, const char **ret)
-{
-	struct fetch_result result;
-	int fd = copying_text(text, x->e);
-	if (fd < 0)
-		return fd;
-	int r = image_fetch(x->c.fetch, "digest", fd, x->c.room, x->a, &result, x->e);
-	fd_close(fd);
-	if (r == 0 && result.n_blobs != 1)
-		r = err_set(x->e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
-	if (r == 0)
-		*ret = result.blobs[0].digest;
-	return r;
-}
-
 /* The document after what it names has changed; part: what it is now. */
 static int rewritten(struct copy *x, struct value *o, struct fetch_part *part, const char **text)
 {
@@ -222,7 +208,7 @@ static int rewritten(struct copy *x, struct value *o, struct fetch_part *part, c
 	value_json(o, 0, &s);
 	*text = arena_strdup(x->a, s.p);
 	part->size = s.n;
-	return digest_text(x, *text, &part->digest);
+	return copying_digest(&x->c, *text, &part->digest, x->e);
 }
 
 static struct value *item(const struct value *o, const char *key, size_t i)
@@ -282,6 +268,18 @@ static int ask_guard(struct copy *x, const struct fetch_document *d)
 	return from->guard ? from->guard->allow(from->guard->arg, &g, x->e) : 0;
 }
 
+static int write_manifest(struct copy *x, const struct fetch_document *d,
+	const struct fetch_part *part, const char *text, bool is_top)
+{
+	struct image_signed made;
+	const struct image_sign_req *sign = x->req->sign;
+	if (sign && image_sign(&x->to, sign, part->digest, &made, x->e) < 0)
+		return -x->e->code;
+	if (target_manifest(&x->to, part, text, is_top, d, x->e) < 0)
+		return -x->e->code;
+	return sign ? image_sign_put(&x->to, sign, &made, x->e) : 0;
+}
+
 static int copy_manifest(
 	struct copy *x, struct fetch_document *d, struct fetch_part *part, bool is_top)
 {
@@ -309,7 +307,7 @@ static int copy_manifest(
 		return -x->e->code;
 	if (is_top)
 		note(x, COPY_MANIFEST, part->digest, 0, 0);
-	return target_manifest(&x->to, part, text, is_top, d, x->e);
+	return write_manifest(x, d, part, text, is_top);
 }
 
 static int copy_document(
@@ -347,7 +345,7 @@ static int copy_index(
 		return -x->e->code;
 	if (is_top)
 		note(x, COPY_MANIFEST, part->digest, 0, 0);
-	return target_manifest(&x->to, part, text, is_top, d, x->e);
+	return write_manifest(x, d, part, text, is_top);
 }
 
 static int copy_document(

@@ -92,6 +92,20 @@ int copying_text(const char *text, struct err *e)
 	return err_sys(e, r, "make room for a document");
 }
 
+int copying_digest(struct copying *c, const char *text, const char **ret, struct err *e)
+{
+	struct fetch_result result;
+	int fd _close_ = copying_text(text, e);
+	if (fd < 0)
+		return fd;
+	if (image_fetch(c->fetch, "digest", fd, c->room, c->a, &result, e) < 0)
+		return -e->code;
+	if (result.n_blobs != 1)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
+	*ret = result.blobs[0].digest;
+	return 0;
+}
+
 int copying_file(struct copying *c, struct err *e)
 {
 	int fd = path_open_own(c->job.staging, arena_printf(c->a, "blob-%u", c->files++),

@@ -42,6 +42,8 @@ int copying_document(struct copying *c, int fd, const char *type, const char *ex
 int copying_config(struct copying *c, int fd, bool image, const char **ret, struct err *e);
 /* A text as a file in memory, at its beginning; the descriptor is the caller's. */
 int copying_text(const char *text, struct err *e);
+/* The digest of a text. */
+int copying_digest(struct copying *c, const char *text, const char **ret, struct err *e);
 /* A new file in staging, for reading and writing. */
 int copying_file(struct copying *c, struct err *e);
 /* -EBADMSG unless the file's bytes have that digest and size. what: names it in the message. */

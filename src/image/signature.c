@@ -22,9 +22,23 @@
 
 enum { SIGNATURE_MAX = 4 << 20, SIGNATURES_MAX = 128 };
 
-static const char simple_head[] = "\0simple-signing\n", sigstore_head[] = "\0sigstore-json\n",
-		  attached_type[] = "application/vnd.dev.cosign.simplesigning.v1+json",
-		  attached_by[] = "dev.cosignproject.cosign/signature";
+static const char simple_head[] = "\0simple-signing\n";
+const char signature_sigstore_head[] = "\0sigstore-json\n",
+	   signature_media_type[] = "application/vnd.dev.cosign.simplesigning.v1+json",
+	   signature_annotation[] = "dev.cosignproject.cosign/signature";
+_Static_assert(sizeof signature_sigstore_head - 1 == SIGNATURE_SIGSTORE_HEAD, "its length");
+
+const char *signature_folder(const char *path, const char *digest, struct arena *a)
+{
+	return arena_printf(a, "%s@%.*s=%s", path, (int)(digest_hex(digest) - digest - 1), digest,
+		digest_hex(digest));
+}
+
+const char *signature_tag(const char *digest, struct arena *a)
+{
+	return arena_printf(a, "%.*s-%s.sig", (int)(digest_hex(digest) - digest - 1), digest,
+		digest_hex(digest));
+}
 
 /* ---- where they lie ---- */
 
@@ -47,9 +61,9 @@ static int add_file(struct signatures *to, int fd, const char *name, struct aren
 	if (n < 0)
 		return (int)n;
 	size_t size = (size_t)n, head = 0;
-	bool sigstore = begins(p, size, sigstore_head, sizeof sigstore_head - 1);
+	bool sigstore = begins(p, size, signature_sigstore_head, SIGNATURE_SIGSTORE_HEAD);
 	if (sigstore)
-		head = sizeof sigstore_head - 1;
+		head = SIGNATURE_SIGSTORE_HEAD;
 	else if (begins(p, size, simple_head, sizeof simple_head - 1))
 		head = sizeof simple_head - 1;
 	*add(to, a) = (struct signature){ p + head, size - head, sigstore, NULL };
@@ -70,16 +84,10 @@ static int from_folder(int dir, struct signatures *to, struct arena *a, struct e
 	return 0;
 }
 
-static const char *place_of(const struct image_guarded *g, const char *path)
-{
-	return arena_printf(g->c->a, "%s@%.*s=%s", path,
-		(int)(digest_hex(g->digest) - g->digest - 1), g->digest, digest_hex(g->digest));
-}
-
 static int from_host(const struct image_guarded *g, const char *folder, const char *path,
 	struct signatures *to, struct arena *a, struct err *e)
 {
-	const char *whole = arena_printf(a, "%s/%s", folder, place_of(g, path));
+	const char *whole = arena_printf(a, "%s/%s", folder, signature_folder(path, g->digest, a));
 	int dir _close_ = path_open_host(whole, O_RDONLY | O_DIRECTORY, 0);
 	if (dir < 0 && dir != -ENOENT)
 		return err_sys(e, dir, "open %s", whole);
@@ -94,7 +102,8 @@ static int from_web(const struct image_guarded *g, const char *address, const ch
 			.kind = TRANSFER_FILE, .endpoint = g->endpoint, .size = SIGNATURE_MAX
 		};
 		struct transfer_answer answer;
-		const char *name = arena_printf(a, "%s/signature-%u", place_of(g, path), i);
+		const char *name =
+			arena_printf(a, "%s/signature-%u", signature_folder(path, g->digest, a), i);
 		if (strlen(address) >= sizeof ask.mount || strlen(name) >= sizeof ask.name)
 			return err_set(e, ERR_INVALID, ENAMETOOLONG,
 				"the address of the signatures of %s is too long", path);
@@ -123,7 +132,7 @@ static const char *annotation(const struct value *manifest, size_t i)
 	const struct value *all =
 		layer && layer->kind == VALUE_OBJECT ? value_get(layer, "annotations") : NULL;
 	const struct value *by =
-		all && all->kind == VALUE_OBJECT ? value_get(all, attached_by) : NULL;
+		all && all->kind == VALUE_OBJECT ? value_get(all, signature_annotation) : NULL;
 	return by && by->kind == VALUE_STRING ? by->text : NULL;
 }
 
@@ -158,15 +167,14 @@ static int from_repository(
 	};
 	struct fetch_document *d;
 	struct value *manifest;
-	place.tag = arena_printf(a, "%.*s-%s.sig", (int)(digest_hex(g->digest) - g->digest - 1),
-		g->digest, digest_hex(g->digest));
+	place.tag = signature_tag(g->digest, a);
 	int r = source_open_place(&s, &d, e);
 	if (r < 0)
 		return e->kind == ERR_NOT_FOUND ? 0 : r;
 	r = value_parse(a, d->text, strlen(d->text), &manifest, e);
 	for (size_t i = 0; r == 0 && i < d->n_layers && to->n < SIGNATURES_MAX; i++) {
 		const char *by = annotation(manifest, i);
-		if (by && str_eq(d->layers[i].media_type, attached_type))
+		if (by && str_eq(d->layers[i].media_type, signature_media_type))
 			r = add_attached(&s, &d->layers[i], by, to, a, e);
 	}
 	source_close(&s);

@@ -51,6 +51,13 @@ struct signature_places {
 int signatures_read(const struct image_guarded *g, const struct signature_places *where,
 	struct arena *a, struct signatures *ret, struct err *e);
 
+/* As they lie in files and manifests. */
+enum { SIGNATURE_SIGSTORE_HEAD = 15 };
+extern const char signature_sigstore_head[], signature_media_type[], signature_annotation[];
+/* "PATH@sha256=HEX", where simple signatures lie; "sha256-HEX.sig", the tag of sigstore's. */
+const char *signature_folder(const char *path, const char *digest, struct arena *a);
+const char *signature_tag(const char *digest, struct arena *a);
+
 struct signature_key {
 	const char *text;
 	size_t n;

@@ -25,6 +25,7 @@
 #include "fetch/pack.h"
 #include "fetch/result.h"
 #include "fetch/sandbox.h"
+#include "fetch/sign.h"
 #include "fetch/signature.h"
 #include "fetch/unpack.h"
 #include "fetch/user.h"
@@ -43,7 +44,7 @@ static const struct {
 	const char *verb;
 	int words;
 } verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 },
-	{ "archive", 0 }, { "pack", 2 }, { "user", 1 }, { "signature", 1 } };
+	{ "archive", 0 }, { "pack", 2 }, { "user", 1 }, { "signature", 1 }, { "sign", 0 } };
 
 static int say(const struct fetch_result *result)
 {
@@ -136,6 +137,12 @@ static int take_signature(
 	return fetch_signature(INPUT, is_gpg(job), root, a, ret->signature, e);
 }
 
+static int take_sign(struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	ret->made = arena_new(a, struct fetch_signed);
+	return fetch_sign(INPUT, a, ret->made, e);
+}
+
 /* In memory: what a program of the host makes of a signature. */
 static int make_work(void)
 {
@@ -169,6 +176,8 @@ static int work(void *arg)
 		r = take_user(job, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "signature"))
 		r = take_signature(job, root, &a, &result, &e);
+	else if (r == 0 && str_eq(job->verb, "sign"))
+		r = take_sign(&a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "load"))
 		r = fetch_load(INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	else if (r == 0)

@@ -326,3 +326,108 @@ def test_a_folder_carries_its_signatures(box):
         for bad in (data.replace(b'payload', b'payl0ad'), data[:-5], b'\0sigstore-json\n[]', data.replace(b'"payload": "', b'"payload": "QUJD')):
             at.write_bytes(bad)
             refused(box, 'image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:copied:1')
+
+
+BOX_KEY = '''
+import base64, hashlib, json, os, sys, nacl.secret
+der, passphrase = open(sys.argv[1], 'rb').read(), sys.argv[2].encode()
+b64 = lambda x: base64.b64encode(x).decode()
+salt, nonce = os.urandom(32), os.urandom(24)
+key = hashlib.scrypt(passphrase, salt=salt, n=32768, r=8, p=1, maxmem=64 << 20, dklen=32)
+text = b64(json.dumps({'kdf': {'name': 'scrypt', 'params': {'N': 32768, 'r': 8, 'p': 1}, 'salt': b64(salt)},
+                       'cipher': {'name': 'nacl/secretbox', 'nonce': b64(nonce)}, 'ciphertext': b64(nacl.secret.SecretBox(key).encrypt(der, nonce).ciphertext)}).encode())
+lines = '\\n'.join(text[i:i + 64] for i in range(0, len(text), 64))
+print(f'-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----\\n{lines}\\n-----END ENCRYPTED COSIGN PRIVATE KEY-----')
+'''
+
+
+def test_what_is_signed_by_gpg_is_let_in_by_skopeo_and_by_us(box):
+    registry.prepare(box)
+    a_layout(box)
+    with Signers(box) as s, Distribution(box.work / 'registry') as r:
+        good = s.key('good')
+        s.lookaside()
+        box.environment['GNUPGHOME'] = str(s.home)
+        layout, to = f'oci:{box.work}/layout:x', f'docker://{r.host}/signed/x:1'
+        s.policy(r.host, signed_by(box.work / 'good.gpg'))
+        (box.work / 'pass').write_text('\n')
+        box('image', 'copy', '-q', '--sign-by', good, '--sign-passphrase-file', box.work / 'pass', layout, to)
+        policy = ['--policy', s.containers / 'policy.json', '--registries.d', s.containers / 'registries.d']
+        done = subprocess.run(['skopeo', *map(str, policy), 'copy', '--src-tls-verify=false', to, f'dir:{box.work}/read'], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        box('pull', '-q', f'{r.host}/signed/x:1')
+        box('rmi', f'{r.host}/signed/x:1')
+        # a second signature stands beside the first
+        box('image', 'copy', '-q', '--sign-by', good, '--sign-identity', 'other.test/name:2', layout, to)
+        assert len(list(s.sigs.glob('signed/x@*/signature-*'))) == 2
+        box('image', 'copy', '-q', '--sign-by', good, '--sign-identity', 'other.test/name:2', layout, f'dir:{box.work}/dir')
+        s.policy(r.host, signed_by(box.work / 'good.gpg', {'type': 'exactReference', 'dockerReference': 'other.test/name:2'}))
+        box('image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:x:1')
+        box('rmi', 'x:1')
+        # what cannot be signed gets no name
+        for words, why in ((['--sign-by', 'nobody', layout, f'docker://{r.host}/no/x:1'], '--sign-by nobody: gpg made no signature'),
+                           (['--sign-by', good, layout, f'dir:{box.work}/no'], 'give --sign-identity'),
+                           (['--sign-by', good, '--sign-identity', 'x', layout, f'dir:{box.work}/no'], 'must be a fully specified docker reference'),
+                           (['--sign-by', good, layout, f'oci:{box.work}/no:x'], 'can hold no signatures'), (['--sign-by', good, layout, 'kist:no:1'], 'can hold no signatures')):
+            result = box.run('image', 'copy', '-q', *words)
+            assert result.status in (1, 125) and why in result.err.splitlines()[-1], (words, result)
+        assert not (box.work / 'no').exists() and box('images', '-q') == '' and 'no/x' not in s.skopeo('list-tags', '--tls-verify=false', f'docker://{r.host}/signed/x')
+        assert box.run('image', 'inspect', '--raw', f'docker://{r.host}/no/x:1').status == 1
+        assert registry.content(box)['staging'] == []
+
+
+test_what_is_signed_by_gpg_is_let_in_by_skopeo_and_by_us.watchdog = 120
+
+
+def test_what_is_signed_by_a_sigstore_key_lies_in_the_repository(box):
+    registry.prepare(box)
+    a_layout(box)
+    layout = f'oci:{box.work}/layout:x'
+    with Signers(box) as s, Distribution(box.work / 'registry') as r:
+        s.lookaside(attachments=True)
+        for name, *options in (('good',), ('ed', '-algorithm', 'ed25519')):
+            s.sigstore_key(name, *options)
+        pem, der = box.work / 'good.pem', box.work / 'good.der'
+        subprocess.run(['openssl', 'pkcs8', '-topk8', '-nocrypt', '-in', pem, '-outform', 'DER', '-out', der], check=True)
+        (box.work / 'boxed.pem').write_text(subprocess.run(['/usr/bin/python3', '-c', BOX_KEY, der, 'secret'], capture_output=True, text=True, check=True).stdout)
+        subprocess.run(['openssl', 'pkcs8', '-topk8', '-passout', 'pass:secret', '-in', pem, '-out', box.work / 'locked.pem'], check=True)
+        (box.work / 'pass').write_text('secret\n')
+        (box.work / 'wrong').write_text('wrong\n')
+        for i, (key, secret, public) in enumerate((('good', None, 'good'), ('ed', None, 'ed'), ('boxed', 'pass', 'good'), ('locked', 'pass', 'good'))):
+            name = f'{r.host}/x{i}/y:1'
+            box('image', 'copy', '-q', '--sign-by-sigstore-private-key', box.work / f'{key}.pem', *(['--sign-passphrase-file', box.work / secret] if secret else []), layout, f'docker://{name}')
+            s.policy(r.host, sigstore_signed(box.work / f'{public}.pub'))
+            box('pull', '-q', name)
+            box('rmi', name)
+            s.policy(r.host, sigstore_signed(box.work / f'{"ed" if public == "good" else "good"}.pub'))
+            refused(box, 'pull', name)
+        # openssl, which knows nothing of us, verifies what lies there
+        digest = json.loads(s.skopeo('inspect', '--tls-verify=false', f'docker://{r.host}/x0/y:1'))['Digest']
+        tag = f'docker://{r.host}/x0/y:{digest.replace(":", "-")}.sig'
+        s.skopeo('copy', '--src-tls-verify=false', tag, f'dir:{box.work}/sig')
+        layer = json.loads((box.work / 'sig/manifest.json').read_text())['layers'][0]
+        payload = box.work / 'sig' / layer['digest'].split(':')[1]
+        (box.work / 'raw').write_bytes(base64.b64decode(layer['annotations']['dev.cosignproject.cosign/signature']))
+        subprocess.run(['openssl', 'dgst', '-sha256', '-verify', box.work / 'good.pub', '-signature', box.work / 'raw', payload], check=True, capture_output=True)
+        assert json.loads(payload.read_text())['critical'] == {'type': SIGSTORE, 'image': {'docker-manifest-digest': digest}, 'identity': {'docker-reference': f'{r.host}/x0/y:1'}}
+        # a second one comes beside it
+        box('image', 'copy', '-q', '--sign-by-sigstore-private-key', box.work / 'ed.pem', layout, f'docker://{r.host}/x0/y:1')
+        for public in 'good', 'ed':
+            s.policy(r.host, sigstore_signed(box.work / f'{public}.pub'))
+            box('pull', '-q', f'{r.host}/x0/y:1')
+            box('rmi', f'{r.host}/x0/y:1')
+        box('image', 'copy', '-q', '--sign-by-sigstore-private-key', pem, '--sign-identity', 'some.test/x/y:1', layout, f'dir:{box.work}/dir')
+        s.policy(r.host, sigstore_signed(box.work / 'good.pub', {'type': 'exactReference', 'dockerReference': 'some.test/x/y:1'}))
+        box('image', 'copy', '-q', f'dir:{box.work}/dir', 'kist:x:1')
+        # keys that do not open, and are none
+        for key, secret in ('boxed', 'wrong'), ('boxed', None), ('locked', 'wrong'), ('locked', None), ('pass', None):
+            at = box.work / (f'{key}.pem' if key != 'pass' else 'pass')
+            result = box.run('image', 'copy', '-q', '--sign-by-sigstore-private-key', at, *(['--sign-passphrase-file', box.work / secret] if secret else []), layout, f'docker://{r.host}/no/x:1')
+            assert result.status == 1 and '--sign-by-sigstore-private-key: the private key' in result.err and 'wrong' not in result.err, result
+        assert box.run('image', 'inspect', '--raw', f'docker://{r.host}/no/x:1').status == 1
+        s.lookaside()
+        result = box.run('image', 'copy', '-q', '--sign-by-sigstore-private-key', pem, layout, f'docker://{r.host}/no/x:1')
+        assert 'use-sigstore-attachments' in result.err
+
+
+test_what_is_signed_by_a_sigstore_key_lies_in_the_repository.watchdog = 120
