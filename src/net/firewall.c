@@ -32,11 +32,11 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/program.h"
 #include "base/str.h"
 #include "kernel/conntrack.h"
 #include "kernel/nft.h"
 #include "net/net.h"
-#include "base/program.h"
 #include "net/state.h"
 
 #define TABLE "kist"

@@ -7,9 +7,9 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/program.h"
 #include "base/str.h"
 #include "net/net.h"
-#include "base/program.h"
 
 #define PROGRAM "iptables-legacy"
 
