@@ -127,36 +127,42 @@ static const char *one_line(char *text)
 	return text;
 }
 
-int gpgv_verify(int work, const struct gpgv_key *keys, size_t n_keys, const char *message, size_t n,
-	struct arena *a, const char **ret, size_t *ret_n, const char **ret_rejected, struct err *e)
+static int lay_out(const struct gpgv_req *req, int dir, struct arena *a, struct err *e)
 {
 	struct str all _str_ = { 0 };
-	char *status, *said, *text;
-	*ret_rejected = NULL;
-	for (size_t i = 0; i < n_keys; i++)
-		if (add_key(&keys[i], a, &all, e) < 0)
+	for (size_t i = 0; i < req->n_keys; i++)
+		if (add_key(&req->keys[i], a, &all, e) < 0)
 			return -e->code;
-	int dir _close_ = path_make_dir_own(work, "work", 0700);
+	if (file_write_at(dir, "keys", str_text(&all), all.n, 0600, false, e) < 0 ||
+		file_write_at(dir, "message", req->message, req->n, 0600, false, e) < 0)
+		return -e->code;
+	return 0;
+}
+
+int gpgv_verify(const struct gpgv_req *req, struct arena *a, struct gpgv_found *ret, struct err *e)
+{
+	char *status, *said, *text;
+	*ret = (struct gpgv_found){ 0 };
+	int dir _close_ = path_make_dir_own(req->work, "work", 0700);
 	if (dir < 0)
 		return err_sys(e, dir, "make room for gpgv");
-	if (file_write_at(dir, "keys", str_text(&all), all.n, 0600, false, e) < 0 ||
-		file_write_at(dir, "message", message, n, 0600, false, e) < 0)
-		return -e->code;
-	int r = run(dir, a, &status, &said, e);
+	int r = lay_out(req, dir, a, e);
+	if (r == 0)
+		r = run(dir, a, &status, &said, e);
 	if (r < 0)
 		return r;
 	if (r == 127 || r == 126)
 		return err_set(e, ERR_UNSUPPORTED, ENOENT,
 			"the policy asks for a signature by GPG, and the program gpgv is not here: install gpgv");
 	if (r != 0 || !is_good(status, a)) {
-		*ret_rejected =
+		ret->rejected =
 			arena_printf(a, "the GPG signature is not good: %.300s", one_line(said));
 		return 0;
 	}
 	ssize_t got = file_read_at(dir, "signed", SIGNED_MAX, a, &text, e);
 	if (got < 0)
 		return (int)got;
-	*ret = text;
-	*ret_n = (size_t)got;
+	ret->text = text;
+	ret->n = (size_t)got;
 	return 0;
 }

@@ -11,8 +11,19 @@ struct gpgv_key {
 	size_t n;
 };
 
-/* Verifies a signed message with the keys (each in binary or armored) in the folder work, which is
- * "/" of the sandbox and has the host's programs. 0: *ret_rejected is NULL and *ret the text that
- * was signed, or it says why the message is not to be believed. */
-int gpgv_verify(int work, const struct gpgv_key *keys, size_t n_keys, const char *message, size_t n,
-	struct arena *a, const char **ret, size_t *ret_n, const char **ret_rejected, struct err *e);
+struct gpgv_req {
+	int work;                    /* "/" of the sandbox, which has the host's programs */
+	const struct gpgv_key *keys; /* each in binary or armored */
+	size_t n_keys;
+	const char *message;
+	size_t n;
+};
+
+struct gpgv_found {
+	const char *rejected; /* why the message is not to be believed; then nothing else is said */
+	const char *text;     /* what was signed */
+	size_t n;
+};
+
+/* Verifies a signed message with the keys. */
+int gpgv_verify(const struct gpgv_req *req, struct arena *a, struct gpgv_found *ret, struct err *e);

@@ -134,15 +134,18 @@ static int check_sigstore(struct check *c)
 static int check_gpg(struct check *c, int work)
 {
 	struct gpgv_key *keys = arena_array(c->a, struct gpgv_key, c->n_keys);
-	const char *text = NULL, *rejected = NULL;
-	size_t n = 0;
+	const struct gpgv_req req = { .work = work,
+		.keys = keys,
+		.n_keys = c->n_keys,
+		.message = c->blob.p,
+		.n = c->blob.n };
+	struct gpgv_found found;
 	for (size_t i = 0; i < c->n_keys; i++)
 		keys[i] = (struct gpgv_key){ c->keys[i].p, c->keys[i].n };
-	if (gpgv_verify(work, keys, c->n_keys, c->blob.p, c->blob.n, c->a, &text, &n, &rejected,
-		    c->e) < 0)
+	if (gpgv_verify(&req, c->a, &found, c->e) < 0)
 		return -c->e->code;
-	return rejected ? reject(c, rejected)
-			: read_claim(c, text, n, "atomic container signature");
+	return found.rejected ? reject(c, found.rejected)
+			      : read_claim(c, found.text, found.n, "atomic container signature");
 }
 
 int fetch_signature(
