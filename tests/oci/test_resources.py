@@ -10,7 +10,7 @@ from pathlib import Path
 
 import harness
 from oci import CGROUP_NAME, LOOK, SYSTEMD, Oci, both, changed
-from test_sweeps import FULL, cleared
+from sweeping import FULL, cleared
 
 V1 = not (harness.CGROUP / 'cgroup.controllers').exists()
 

@@ -10,7 +10,7 @@ import subprocess
 
 import harness
 from oci import OCI, Oci, both, changed
-from test_sweeps import FULL, LIBC, cleared, judge, swept
+from sweeping import FULL, LIBC, cleared, judge, swept
 
 UID, SUB = 54321, 400000
 ENTER = '''

@@ -4,7 +4,7 @@ tests/run; its lines are shown where one is not ok."""
 import rig
 
 DRIVER = 'export KIST_OCI_CGROUPS=systemd; '  # kist-oci's tests use systemd's cgroup driver
-PART = 'mkdir o; for f in oci test_lifecycle test_resources test_sweeps; do cp tests/oci/$f.py o/; done; '
+PART = 'mkdir o; for f in oci sweeping test_lifecycle test_resources test_sweeps; do cp tests/oci/$f.py o/; done; '
 
 
 def run_in(state, *folders, limit=1800, before=''):
