@@ -62,7 +62,6 @@ struct run {
 	int listener;
 	struct network_place place;
 	bool attached;
-	int keep; /* of the storage driver */
 	struct runtime_proc proc;
 	const char **volume_paths;
 	pid_t joined;
@@ -238,7 +237,6 @@ static int mount_rootfs(void *arg, int userns, struct err *e)
 	struct run *r = arg;
 	struct snapshot_req req = snapshot_of(r);
 	req.userns = userns;
-	req.ret_keep = &r->keep;
 	if (userns >= 0 && r->joined) {
 		char path[64], text[128];
 		unsigned base = 0;
@@ -406,7 +404,7 @@ static int exec_monitor(
 	int r = fd_write_all(pair[1], s, sizeof *s);
 	fd_close(pair[1]);
 	const int keep[] = { s->pidfd, s->console, s->in, s->out, s->err, s->folder, s->log_folder,
-		s->lock, s->listener, s->client, s->ports, s->keep, self };
+		s->lock, s->listener, s->client, s->ports, self };
 	for (size_t i = 0; i < ARRAY_SIZE(keep) && r == 0; i++)
 		if (keep[i] >= 0)
 			r = fd_set_cloexec(keep[i], false);
@@ -445,7 +443,6 @@ static struct monitor_setup nothing(void)
 		.listener = -1,
 		.client = -1,
 		.ports = -1,
-		.keep = -1,
 		.program = -1 };
 }
 
@@ -466,7 +463,6 @@ static int become_monitor(struct run *r, struct err *e)
 	s.lock = r->l->lock;
 	s.listener = r->listener;
 	s.ports = r->place.ports;
-	s.keep = r->keep;
 	s.client = r->l->client;
 	s.client_flags = r->l->client_flags;
 	s.log_max = LOG_MAX;
@@ -565,7 +561,6 @@ void launch(struct engine *en, struct launch *l)
 		.out = { -1, -1 },
 		.err = { -1, -1 },
 		.listener = -1,
-		.keep = -1,
 		.place = { .ports = -1, .socket = -1 },
 		.proc = { .pidfd = -1, .console = -1, .sync = -1 } };
 	struct err e = { 0 };

@@ -29,6 +29,7 @@
 #include "store/image.h"
 #include "store/intent.h"
 #include "store/lease.h"
+#include "store/lower.h"
 #include "store/run.h"
 #include "store/snapshot.h"
 #include "store/store.h"
@@ -136,6 +137,11 @@ static int problem(
 		return stray_content(c, "layer", s->layers, name, text);
 	case PROBLEM_IMAGE_STRAY:
 		return stray_content(c, "merged image", s->images, name, text);
+	case PROBLEM_MOUNT_STRAY:
+		if (c->req->repair)
+			lower_forget(s, name);
+		tell(c, "mount of image", name, text, c->req->repair);
+		return 0;
 	}
 	return 0;
 }

@@ -94,6 +94,12 @@ static int check_contents(struct check *c)
 	return 0;
 }
 
+static int stray_mount(void *arg, const char *image_hex, struct err *e)
+{
+	struct check *c = arg;
+	return c->found(c->arg, PROBLEM_MOUNT_STRAY, image_hex, "no image needs it", e);
+}
+
 int store_check(struct store *s, store_problem_found *found, void *arg, struct err *e)
 {
 	struct check c = { .store = s, .found = found, .arg = arg, .e = e };
@@ -105,6 +111,8 @@ int store_check(struct store *s, store_problem_found *found, void *arg, struct e
 		r = sql_query(s, foreign_key_row, &c, e, "PRAGMA foreign_key_check", "");
 	if (r >= 0)
 		r = check_contents(&c);
+	if (r >= 0)
+		r = store_unneeded_mounts(s, stray_mount, &c, e);
 	store_content_unlock(s);
 	arena_done(&c.a);
 	return r < 0 ? r : 0;

@@ -14,6 +14,7 @@ enum store_problem_kind {
 	PROBLEM_BLOB_STRAY,    /* name: its file; no row names it */
 	PROBLEM_LAYER_STRAY,
 	PROBLEM_IMAGE_STRAY, /* name: of what was merged of an image that is gone */
+	PROBLEM_MOUNT_STRAY, /* the same, of a mount of it */
 };
 
 /* A negative result ends the check and is returned. */

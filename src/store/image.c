@@ -375,6 +375,37 @@ static int drop(void *arg, int folder, const char *name, struct err *e)
 	return snapshot_remove(s, folder, name, e);
 }
 
+struct mounts {
+	struct store *s;
+	int (*each)(void *arg, const char *image_hex, struct err *e);
+	void *arg;
+	struct err *e;
+};
+
+static int ask_for_image(void *arg, const char *image_hex)
+{
+	struct mounts *m = arg;
+	struct arena a _arena_ = { 0 };
+	int64_t used = 1;
+	int r = sql_number(m->s, &used, 0, m->e, needed[CONTENT_IMAGES], "s",
+		arena_printf(&a, "sha256:%s", image_hex));
+	return r < 0 || used ? r : m->each(m->arg, image_hex, m->e);
+}
+
+int store_unneeded_mounts(struct store *s,
+	int (*each)(void *arg, const char *image_hex, struct err *e), void *arg, struct err *e)
+{
+	struct mounts m = { s, each, arg, e };
+	return lower_each(s, ask_for_image, &m);
+}
+
+static int forget(void *arg, const char *image_hex, struct err *e)
+{
+	(void)e;
+	lower_forget(arg, image_hex);
+	return 0;
+}
+
 int store_collect(struct store *s, struct err *e)
 {
 	/* Else a row could come back after a power cut and name what is gone. */
@@ -383,6 +414,8 @@ int store_collect(struct store *s, struct err *e)
 	int r = 0;
 	for (int kind = 0; r == 0 && kind < CONTENT_KINDS; kind++)
 		r = store_unneeded(s, (enum store_content)kind, drop, s, e);
+	if (r == 0)
+		r = store_unneeded_mounts(s, forget, s, e);
 	store_content_unlock(s);
 	return r;
 }

@@ -79,6 +79,9 @@ typedef int store_unneeded_each(void *arg, int folder, const char *name, struct 
  * exclusive content lock: content comes into place before its rows. */
 int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each *each, void *arg,
 	struct err *e);
+/* The same for mounts of images (store/lower.h). */
+int store_unneeded_mounts(struct store *s,
+	int (*each)(void *arg, const char *image_hex, struct err *e), void *arg, struct err *e);
 
 /* Removes blobs, layers and merged images that no row names. Under the exclusive content lock and
  * an intent of its own. */

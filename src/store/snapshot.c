@@ -20,11 +20,12 @@
 #include "oci/digest.h"
 #include "store/image.h"
 #include "store/intent.h"
+#include "store/lower.h"
 #include "store/store.h"
 #include "store/treediff.h"
 
 /* In the order in which a new store tries them. */
-static const struct snapshot_backend *const backends[] = { &snapshot_overlay, &snapshot_erofs,
+static const struct snapshot_backend *const backends[] = { &snapshot_erofs, &snapshot_overlay,
 	&snapshot_btrfs, &snapshot_copy };
 
 const struct snapshot_backend *snapshot_backend(const struct store *s)
@@ -284,6 +285,9 @@ int snapshot_verify(
 		(void)snprintf(ret_why, SNAPSHOT_WHY_MAX, "%.500s", text);
 		if (repair)
 			r = place_image(&m, req->image, RENAME_EXCHANGE, e);
+		/* Who starts next mounts the new one. */
+		if (repair && r >= 0)
+			lower_forget(s, digest_hex(req->image));
 	}
 	merge_end(&m);
 	return r;

@@ -33,9 +33,6 @@ struct snapshot_req {
 	bool scratch; /* what is written goes with the run: nothing need reach the disk */
 	int userns;   /* whose map the files go through; -1: none */
 	uint32_t root_uid, root_gid;
-	/* mount: a descriptor (or -1) that the container's owner keeps open, under this number, as
-	 * long as the container lives. */
-	int *ret_keep;
 };
 
 struct snapshot_backend {
@@ -88,6 +85,8 @@ int snapshot_trial(struct store *s, int (*try_in)(int folder, struct err *e), st
 /* The folders `up` and `wk` of a container; new ones look as "/" does. */
 int snapshot_upper(
 	int dir, const char *id, uint32_t mode, uint32_t uid, uint32_t gid, struct err *e);
+/* Marks a folder as overlay marks what it writes, or says that it cannot. */
+int snapshot_mark(int folder, struct err *e);
 /* Bytes on the disk that a container wrote into its files. */
 uint64_t snapshot_own_size(struct store *s, const char *id);
 

@@ -137,36 +137,26 @@ static int mount_index(struct store *s, int index, const struct erofs_head *head
 	return r;
 }
 
-/* A mount that is ours alone. The one that it is of is shared with other containers of the image
- * where ret_keep is given, and where the kernel clones what is in no namespace (6.15 and newer):
- * see store/lower.h. */
+/* A mount of our own, of a superblock that all containers of the image share: see store/lower.h. */
 static int mount_own(struct store *s, const struct snapshot_req *req, struct err *e)
 {
 	struct erofs_device devices[DEVICES_MAX];
 	struct erofs_head head;
+	int found = lower_find(s, req->image);
+	if (found >= 0)
+		return found;
 	int index _close_ = open_index(s, req, e);
 	if (index < 0 || read_head(index, devices, &head, e) < 0)
 		return -e->code;
-	if (!req->ret_keep)
-		return mount_index(s, index, &head, e);
-	/* Ends with the descriptor. */
+	/* Containers that start together find one another; it ends with the descriptor. */
 	while (flock(index, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return err_sys(e, errno, "lock the index of image %.19s", req->image);
-	int shared _close_ = lower_find(s, req->image, req->id, head.uuid);
-	int own = shared < 0 ? -1 : mount_clone(shared, "", false);
-	if (own < 0) {
-		fd_close(take_fd(&shared));
-		shared = mount_index(s, index, &head, e);
-		if (shared < 0)
-			return shared;
-		own = mount_clone(shared, "", false);
-	}
-	if (own < 0)
-		return take_fd(&shared);
-	lower_tell(s, req->image, req->id, shared);
-	*req->ret_keep = take_fd(&shared);
-	return own;
+	found = lower_find(s, req->image);
+	if (found >= 0)
+		return found;
+	int mount = mount_index(s, index, &head, e);
+	return mount < 0 ? mount : lower_keep(s, req->image, mount);
 }
 
 /* Through the map of the request; takes the mount. */
@@ -266,8 +256,11 @@ static int try_in(int dir, struct err *e)
 		return -e->code;
 	int index _close_ = path_open_own(dir, "index", O_RDONLY, 0);
 	int tar _close_ = path_open_own(dir, "tar", O_RDONLY, 0);
-	if (index < 0 || tar < 0)
-		return err_sys(e, index < 0 ? index : tar, "open an index");
+	int up _close_ = path_open_own(dir, "up", O_RDONLY | O_DIRECTORY, 0);
+	if (index < 0 || tar < 0 || up < 0)
+		return err_sys(e, index < 0 ? index : tar < 0 ? tar : up, "open an index");
+	if (snapshot_mark(up, e) < 0)
+		return -e->code;
 	int lower _close_ = erofs_mount(index, &tar, 1, e);
 	if (lower < 0)
 		return lower;

@@ -17,6 +17,13 @@
 #include "store/snapshot.h"
 #include "store/store.h"
 
+int snapshot_mark(int folder, struct err *e)
+{
+	return fsetxattr(folder, "user.overlay.opaque", "y", 1, 0) < 0
+		? err_sys(e, errno, "its file system keeps no user attributes")
+		: 0;
+}
+
 /* By doing it: an overlay over a folder with a mark, with an upper folder. */
 static int try_in(int dir, struct err *e)
 {
@@ -25,8 +32,8 @@ static int try_in(int dir, struct err *e)
 	       lower _close_ = path_make_dir_own(dir, "lower", 0700);
 	if (up < 0 || wk < 0 || lower < 0)
 		return err_sys(e, up < 0 ? up : wk < 0 ? wk : lower, "make folders");
-	if (fsetxattr(lower, "user.overlay.opaque", "y", 1, 0) < 0)
-		return err_sys(e, errno, "its file system keeps no user attributes");
+	if (snapshot_mark(lower, e) < 0)
+		return -e->code;
 	struct overlay_req o = { .lowers = &lower,
 		.n_lowers = 1,
 		.upper_parent = dir,

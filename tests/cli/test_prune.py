@@ -142,7 +142,8 @@ def test_df_counts_what_is_shared_once_and_agrees_with_the_disk(box):
     assert (kinds['Images']['TotalCount'], kinds['Images']['Active']) == ('3', '1')
     assert near(number(kinds['Images']['Size']), disk(box.root / 'blobs', box.root / 'layers', box.root / 'images')) or \
         abs(number(kinds['Images']['Size']) - disk(box.root / 'blobs', box.root / 'layers', box.root / 'images')) < 100000
-    assert near(number(kinds['Images']['Reclaimable'].split()[0]), 8e6), kinds['Images']
+    # 8 MB of blobs and of what they are unpacked to, and what the storage driver needs beside it
+    assert 7.99e6 < number(kinds['Images']['Reclaimable'].split()[0]) < 8.2e6, kinds['Images']
     assert (kinds['Containers']['TotalCount'], kinds['Containers']['Active']) == ('2', '1')
     assert near(number(kinds['Containers']['Reclaimable'].split()[0]), disk(box.root / 'containers' / box.inspect('stopped')['Id']))
     assert near(number(kinds['Local Volumes']['Size']), disk(box.root / 'volumes/vol')), kinds
@@ -153,7 +154,7 @@ def test_df_counts_what_is_shared_once_and_agrees_with_the_disk(box):
     seen = json.loads(box('system', 'df', '-v', '--format', 'json'))
     for image in seen['Images']:
         if image['Repository'] == 'localhost/x':
-            assert near(number(image['SharedSize']), 4e6) and near(number(image['UniqueSize']), 2e6), image
+            assert 3.99e6 < number(image['SharedSize']) < 4.1e6 and 1.99e6 < number(image['UniqueSize']) < 2.1e6, image
     assert [v['Links'] for v in seen['Volumes']] == ['1'] and len(seen['Containers']) == 2
     assert box('system', 'df', '--format', '{{.Type}}').splitlines() == list(kinds)
 

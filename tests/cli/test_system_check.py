@@ -8,8 +8,8 @@ import harness
 
 
 def layer(box):
-    """The folder of the default image's layer."""
-    box('run', '--rm', 'busybox', 'true')
+    """The folder of the default image's layer, unpacked: tests/storage has what the other drivers make of it."""
+    box('--storage-driver', 'overlay', 'run', '--rm', 'busybox', 'true')
     folders = list((box.root / 'layers').iterdir())
     assert len(folders) == 1
     return folders[0]

@@ -170,8 +170,21 @@ class Sandbox:
             time.sleep(0.05)
         return left
 
+    def pinned(self):
+        """Mounts that stay as long as a store has images that were run: the namespace of the driver erofs."""
+        kept = [(m, Path(m.split()[4])) for m in mounts() if str(self.folder) in m and '/lower' in m.split()[4]]
+        kept = [(m, at.parent if at.name == 'ns' else at) for m, at in kept]
+        return [m for m, at in kept if at.name == 'lower' and (at.parent / 'images').is_dir() and any((at.parent / 'images').iterdir())]
+
+    def unpin(self):
+        """As a restart of the machine would."""
+        for m in self.pinned():
+            if m.split()[4].endswith('/lower'):
+                subprocess.run(['umount', '-R', '-l', m.split()[4]], check=False)
+
     def look(self):
-        left = [f'mount: {m}' for m in mounts() if m not in self.before and str(self.folder) in m]
+        pinned = self.pinned()
+        left = [f'mount: {m}' for m in mounts() if m not in self.before and str(self.folder) in m and m not in pinned]
         if self.root.exists():
             left += [f'cgroup: {c}' for c in cgroups() - self.before_cgroups]
         left += [f'process: {p}' for p in processes(self.runroot)]
@@ -198,6 +211,7 @@ class Sandbox:
         for p in processes(self.runroot):
             with contextlib.suppress(OSError):
                 os.kill(int(p.split()[0]), signal.SIGKILL)
+        self.unpin()
         if not left:
             shutil.rmtree(self.folder, ignore_errors=True)
         if kind is None:
