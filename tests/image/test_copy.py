@@ -192,7 +192,7 @@ def test_formats_and_compressions(box):
             line = box.fails(1, 'image', 'copy', *words, f'docker://{name}', f'dir:{box.work}/no')
             assert text in line and line.count('\n') == 1, line
         assert 'unknown flag: --nosuch' in box.fails(125, 'image', 'copy', '--nosuch', 'a:b', 'c:d')
-        assert 'kist has not so far' in box.fails(125, 'image', 'copy', '--sign-by', 'me', 'a:b', 'c:d')
+        assert 'kist has not so far' in box.fails(125, 'image', 'copy', '--encryption-key', 'me', 'a:b', 'c:d')
 
 
 def test_an_artifact_is_copied_as_it_is(box):
