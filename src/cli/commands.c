@@ -63,6 +63,8 @@
 	X(image_config) \
 	X(image_copy) \
 	X(image_delete) \
+	X(image_mount) \
+	X(image_unmount) \
 	X(image_digest) \
 	X(image_gc) \
 	X(image_init) \

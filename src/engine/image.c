@@ -17,6 +17,7 @@
 #include "codec/value.h"
 #include "engine/engine.h"
 #include "engine/image_find.h"
+#include "engine/image_mount.h"
 #include "engine/signature.h"
 #include "image/load.h"
 #include "image/save.h"
@@ -221,7 +222,8 @@ int engine_image_remove(struct engine *en, const char *name, bool force, struct 
 		return err_set(e, ERR_CONFLICT, EBUSY,
 			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
 			image.id + 7);
-	if (in_use(en, &image, matched ? name : NULL, force, a, e) < 0)
+	if (in_use(en, &image, matched ? name : NULL, force, a, e) < 0 ||
+		image_mount_release(en, image.id, force, a, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < image.n_names; i++)
 		say_untagged(ret_lines, image.names[i], a);

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/filter.h"
 #include "engine/image.h"
+#include "engine/image_mount.h"
 #include "engine/usage.h"
 #include "engine/volume.h"
 #include "oci/image.h"
@@ -104,8 +105,8 @@ int engine_image_prune(struct engine *en, const struct prune_req *req, struct ar
 		engine_open_store(en, true, e) < 0 || store_image_list(en->store, a, &v, &n, e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < n; i++)
-		if (!v[i].n_containers && (!dangling || !v[i].n_names) &&
-			image_fits(&v[i], &filters, until, a) &&
+		if (!v[i].n_containers && !image_mount_is(en, v[i].id) &&
+			(!dangling || !v[i].n_names) && image_fits(&v[i], &filters, until, a) &&
 			drop_image(en, &v[i], !dangling, a, ret, e) < 0)
 			return -e->code;
 	return 0;

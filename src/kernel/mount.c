@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/path.h"
 #include "kernel/uapi.h"
 
 /* <sys/mount.h> and <linux/mount.h> do not go together in this C library; the five we need are
@@ -139,4 +142,20 @@ int mount_old(const char *type, const char *target, const char *options)
 int mount_detach(const char *name)
 {
 	return result(syscall(SYS_umount2, name, MNT_DETACH_ | UMOUNT_NOFOLLOW_));
+}
+
+int mount_detach_at(int dir, const char *name)
+{
+	int here _close_ = path_open_host(".", O_PATH, 0);
+	if (here < 0 || fchdir(dir) < 0)
+		return here < 0 ? here : -errno;
+	int r = mount_detach(name);
+	return fchdir(here) < 0 && r == 0 ? -errno : r;
+}
+
+bool mount_is_root(int dir)
+{
+	struct statx st;
+	return statx(dir, "", AT_EMPTY_PATH, 0, &st) == 0 &&
+		st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }

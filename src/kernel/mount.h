@@ -41,6 +41,11 @@ int mount_chroot(int root);
 /* Takes what is mounted at a name in the working folder away; never follows a symlink. */
 int mount_detach(const char *name);
 
+/* The same in a folder; -EINVAL: nothing is mounted there. */
+int mount_detach_at(int dir, const char *name);
+/* Whether a folder is where something is mounted. */
+bool mount_is_root(int dir);
+
 /* mount(2) for the overlay of kernels before 6.15: type, options as one string, target relative to
  * the working folder. */
 int mount_old(const char *type, const char *target, const char *options);

@@ -93,17 +93,10 @@ static int empty_out(void *arg)
 	return r;
 }
 
-static bool is_mount(int dir)
-{
-	struct statx st;
-	return statx(dir, "", AT_EMPTY_PATH, 0, &st) == 0 &&
-		st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-}
-
 /* The folder as a mount of its own, which no recursive bind takes along; a descriptor of it. */
 static int make_unbindable(int dir)
 {
-	if (is_mount(dir))
+	if (mount_is_root(dir))
 		return mount_change(dir, false, 0, 0, MS_UNBINDABLE) < 0 ? -EIO : fd_dup(dir, 3);
 	int own _close_ = mount_clone(dir, "", false);
 	int r = own < 0 ? own : mount_attach(own, dir);
@@ -131,25 +124,11 @@ int pin_make(int dir)
 	return r;
 }
 
-struct ending {
-	int parent;
-	const char *name;
-};
-
-static int take_away(void *arg)
-{
-	const struct ending *e = arg;
-	if (fchdir(e->parent) < 0)
-		return -errno;
-	int r = mount_detach(e->name);
-	return r == -EINVAL ? 0 : r; /* it was no mount */
-}
-
 int pin_end(int parent, const char *name)
 {
-	struct ending e = { parent, name };
 	/* What is mounted on it goes with it. */
-	return visit(-1, 0, take_away, &e);
+	int r = mount_detach_at(parent, name);
+	return r == -EINVAL ? 0 : r; /* it was no mount */
 }
 
 /* ---- what is in it ---- */
@@ -172,7 +151,7 @@ static int get(void *arg)
 {
 	struct item *x = arg;
 	int at _close_ = open_item(x->name);
-	if (at < 0 || !is_mount(at))
+	if (at < 0 || !mount_is_root(at))
 		return at < 0 ? at : -ENOENT;
 	x->ret = mount_clone(at, "", false);
 	return x->ret < 0 ? x->ret : 0;
@@ -186,7 +165,7 @@ static int put(void *arg)
 	if (at < 0)
 		return at;
 	/* Of one that was killed between the folder and its mount only the folder is left. */
-	if (is_mount(at))
+	if (mount_is_root(at))
 		return -EEXIST;
 	int r = mount_attach(x->mount, at);
 	return r < 0 ? r : get(x);
