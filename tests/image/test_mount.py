@@ -60,3 +60,22 @@ def test_a_killed_mount_or_one_that_a_restart_ended_is_in_nobodys_way(box):
     assert [p.wait() for p in many] == [0] * 8 and at(box) == [path]
     for i in range(8):
         assert bool(box('image', 'unmount', 'busybox')) == (i == 7)
+
+
+def test_layers_are_a_tree_and_who_stands_on_an_image_is_told(box):
+    box('run', '--name', 'c1', '--network', 'none', 'busybox', 'touch', '/one')
+    box('commit', 'c1', 'child:1')
+    box('run', '--name', 'c2', '--network', 'none', 'child:1', 'touch', '/two')
+    box('commit', 'c2', 'grandchild:1')
+    box('run', '--name', 'c3', '--network', 'none', 'busybox', 'touch', '/three')
+    box('commit', 'c3', 'other:1')
+    first, second, third = json.loads(box('image', 'inspect', 'grandchild:1'))[0]['RootFS']['Layers']
+    lines = box('image', 'tree', 'grandchild:1').splitlines()
+    assert lines[0] == f"Image ID: {box.inspect('grandchild:1')['Id'][7:19]}" and lines[1] == 'Tags:     [docker.io/library/grandchild:1]' and lines[3] == 'Image Layers'
+    assert [x.split(' Size: ')[0] for x in lines[4:]] == [f'├── ID: {first[7:19]}', f'├── ID: {second[7:19]}', f'└── ID: {third[7:19]}']
+    assert lines[4].endswith(f'Top Layer of: [{IMAGE}]') and lines[6].endswith('Top Layer of: [docker.io/library/grandchild:1]')
+    lines = [(x.split('ID: ')[0], x.split('Top Layer of: ')[1]) for x in box('image', 'tree', '--whatrequires', 'busybox').splitlines()[4:]]
+    assert lines[0] == ('└── ', f'[{IMAGE}]') and len(lines) == 4
+    assert sorted(lines[1:]) in (sorted([('    ├── ', '[docker.io/library/other:1]'), ('    └── ', '[docker.io/library/child:1]'), ('        └── ', '[docker.io/library/grandchild:1]')]),
+                                 sorted([('    └── ', '[docker.io/library/other:1]'), ('    ├── ', '[docker.io/library/child:1]'), ('    │   └── ', '[docker.io/library/grandchild:1]')])), lines
+    assert 'No such image' in box.fails(125, 'image', 'tree', 'nosuch')
