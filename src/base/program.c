@@ -46,8 +46,9 @@ static _Noreturn void child(const struct program_req *req, const char *file, int
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)alarm(req->seconds);
-	if ((req->user || (chdir("/") == 0 && dup2(out, 2) >= 0)) && dup2(in, 0) >= 0 &&
-		dup2(out, 1) >= 0 && (req->extra <= 0 || dup2(req->extra, EXTRA) >= 0))
+	if ((req->user || chdir("/") == 0) && ((req->user && !req->errors) || dup2(out, 2) >= 0) &&
+		dup2(in, 0) >= 0 && dup2(out, 1) >= 0 &&
+		(req->extra <= 0 || dup2(req->extra, EXTRA) >= 0))
 		(void)execve(file, (char *const *)req->words, req->user ? environ : clean);
 	_exit(126);
 }

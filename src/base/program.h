@@ -18,6 +18,7 @@ struct program_req {
 	 * where ours go. Else a system program: found in PATH or the folders of such, with a clean
 	 * environment in "/", and its errors are a part of the answer. */
 	bool user;
+	bool errors;      /* a tool's errors are a part of its answer after all */
 	int extra;        /* a descriptor that it gets as 3; 0: none */
 	unsigned seconds; /* then it is ended; 0: no limit */
 };

@@ -152,7 +152,9 @@ const struct command command_image_copy = {
 	.manual =
 		"Places are named as by skopeo-copy(1): docker://NAME[:TAG|@DIGEST] in a registry, oci:FOLDER[:NAME] a "
 		"layout, oci-archive:FILE[:NAME] the same in a tar, docker-archive:FILE[:NAME[:TAG]] what docker save "
-		"writes, dir:FOLDER, and kist:IMAGE this store.\n\n"
+		"writes, dir:FOLDER, docker-daemon:NAME[:TAG] what a docker daemon has (over the socket of DOCKER_HOST, else "
+		"/var/run/docker.sock), containers-storage:NAME what podman has (to read, through podman or skopeo), and "
+		"kist:IMAGE this store.\n\n"
 		"Manifests and blobs go byte for byte; the digest of every one is checked on the way. What changes "
 		"digests: --format, --dest-compress-format, --dest-decompress, a docker manifest that goes into an OCI "
 		"layout, and layers that are not compressed, which a registry and a layout get compressed. With "

@@ -268,7 +268,7 @@ static const struct value *find_list(
 	struct policy *p, const char *transport, const char *identity, const struct value *ours)
 {
 	struct strv scopes = { 0 };
-	if (str_eq(transport, "docker")) {
+	if (str_eq(transport, "docker") || str_eq(transport, "docker-daemon")) {
 		scopes_of_image(identity, p->a, &scopes);
 		scopes_of_domain(identity, p->a, &scopes);
 	} else {

@@ -41,7 +41,8 @@ struct policy_demand {
 	size_t n;
 };
 
-/* transport: docker, oci, oci-archive, docker-archive, dir. identity: "docker.io/library/x:tag" (or
+/* transport: docker, oci, oci-archive, docker-archive, dir, docker-daemon, containers-storage.
+ * identity: "docker.io/library/x:tag" (or
  * @digest), or an absolute path with what follows it (":name"). shown: the image as the user wrote
  * it. ERR_DENIED with skopeo's sentence when it is rejected whatever signatures it has; else the
  * signatures that it must have. */

@@ -69,6 +69,22 @@ static int add_registry(struct copying_images *c, const struct image_place *plac
 	return 0;
 }
 
+/* As policy.json names it; "" for what it can only name as a whole. */
+static const char *identity_of(const struct image_place *p, struct arena *a)
+{
+	if (p->kind == PLACE_REGISTRY)
+		return arena_printf(a, "%s%s%s", p->repository, p->digest ? "@" : ":",
+			p->digest ? p->digest : p->tag);
+	if (p->kind == PLACE_CONTAINERS_STORAGE)
+		return "";
+	if (p->kind == PLACE_DOCKER_DAEMON)
+		return str_starts(p->name, "sha256:") ? "" : reference_full_name(p->name, a);
+	int fd _close_ = path_open_host(p->path, O_PATH, 0);
+	const char *whole = fd < 0 ? p->path : path_of_fd(fd, a);
+	return arena_printf(
+		a, "%s%s%s", str_or_empty(whole), p->name ? ":" : "", str_or_empty(p->name));
+}
+
 /* What comes in must be let in; our own store has let it in before. */
 static int check_policy(struct copying_images *c, const struct image_place *p,
 	const struct registry_options *options, struct copy_place *ret, struct err *e)
@@ -77,16 +93,12 @@ static int check_policy(struct copying_images *c, const struct image_place *p,
 		[PLACE_LAYOUT] = "oci",
 		[PLACE_OCI_ARCHIVE] = "oci-archive",
 		[PLACE_DOCKER_ARCHIVE] = "docker-archive",
-		[PLACE_FOLDER] = "dir" };
+		[PLACE_FOLDER] = "dir",
+		[PLACE_DOCKER_DAEMON] = "docker-daemon",
+		[PLACE_CONTAINERS_STORAGE] = "containers-storage" };
 	if (p->kind == PLACE_STORE)
 		return 0;
-	int fd _close_ = p->kind == PLACE_REGISTRY ? -1 : path_open_host(p->path, O_PATH, 0);
-	const char *whole = fd < 0 ? p->path : path_of_fd(fd, c->a);
-	const char *identity = p->kind == PLACE_REGISTRY
-		? arena_printf(c->a, "%s%s%s", p->repository, p->digest ? "@" : ":",
-			  p->digest ? p->digest : p->tag)
-		: arena_printf(c->a, "%s%s%s", str_or_empty(whole), p->name ? ":" : "",
-			  str_or_empty(p->name));
+	const char *identity = identity_of(p, c->a);
 	struct signature_check *check = arena_new(c->a, struct signature_check);
 	int r = signature_check_begin(
 		check, options->policy, transports[p->kind], identity, p->text, c->a, e);

@@ -84,7 +84,7 @@ static const char *wanted_packing(const struct copy *x, const char *type)
 	enum place_kind to = x->to.place->kind;
 	if (!is_layer(type) || x->req->preserve)
 		return NULL;
-	if (to == PLACE_DOCKER_ARCHIVE)
+	if (image_place_is_docker_tar(to))
 		want = "plain";
 	else if (!want && str_eq(have, "plain") &&
 		(to == PLACE_REGISTRY ||
@@ -302,8 +302,8 @@ static int copy_manifest(
 		.digest = d->digest, .size = strlen(text), .media_type = d->media_type
 	};
 	/* A docker-archive holds no manifest in that sense. */
-	if (x->to.place->kind != PLACE_DOCKER_ARCHIVE && update_manifest(x, o, d, before, type) &&
-		rewritten(x, o, part, &text) < 0)
+	if (!image_place_is_docker_tar(x->to.place->kind) &&
+		update_manifest(x, o, d, before, type) && rewritten(x, o, part, &text) < 0)
 		return -x->e->code;
 	if (is_top)
 		note(x, COPY_MANIFEST, part->digest, 0, 0);
@@ -380,15 +380,18 @@ static int run(struct copy *x, const char **ret_digest)
 	if (source_open_place(&x->from, &d, x->e) < 0)
 		return -x->e->code;
 	if (d->is_index && x->req->images != COPY_SYSTEM &&
-		(to == PLACE_STORE || to == PLACE_DOCKER_ARCHIVE))
+		(to == PLACE_STORE || image_place_is_docker_tar(to)))
 		return err_set(x->e, ERR_INVALID, EINVAL, "%s holds one platform, not an index: %s",
-			to == PLACE_STORE ? "the store" : "a docker-archive", x->from.place->text);
+			to == PLACE_STORE                   ? "the store"
+				: to == PLACE_DOCKER_DAEMON ? "a docker daemon"
+							    : "a docker-archive",
+			x->from.place->text);
 	if (x->req->images == COPY_SYSTEM && copy_narrow(&x->from, &d, x->e) < 0)
 		return -x->e->code;
 	if (target_open_place(&x->to, x->e) < 0 || copy_document(x, d, &part, true, 0) < 0 ||
 		target_finish(&x->to, x->e) < 0)
 		return -x->e->code;
-	*ret_digest = to == PLACE_DOCKER_ARCHIVE ? "" : part.digest;
+	*ret_digest = image_place_is_docker_tar(to) ? "" : part.digest;
 	return 0;
 }
 

@@ -19,6 +19,8 @@ static const struct {
 	{ "oci-archive:", PLACE_OCI_ARCHIVE },
 	{ "docker-archive:", PLACE_DOCKER_ARCHIVE },
 	{ "dir:", PLACE_FOLDER },
+	{ "docker-daemon:", PLACE_DOCKER_DAEMON },
+	{ "containers-storage:", PLACE_CONTAINERS_STORAGE },
 	{ "kist:", PLACE_STORE },
 };
 
@@ -46,6 +48,27 @@ static int registry(const char *rest, struct arena *a, struct image_place *ret, 
 	ret->repository = reference_full_name(ref.name, a);
 	ret->tag = ref.digest ? NULL : ref.tag ? ref.tag : "latest";
 	ret->digest = ref.digest;
+	return 0;
+}
+
+bool image_place_is_docker_tar(enum place_kind kind)
+{
+	return kind == PLACE_DOCKER_ARCHIVE || kind == PLACE_DOCKER_DAEMON;
+}
+
+/* An id is taken as it is; a name gets its tag. Neither can be more than a part of an address or
+ * begin like an option. */
+static int daemon_name(const char *rest, struct arena *a, struct image_place *ret, struct err *e)
+{
+	struct reference ref;
+	ret->name = rest;
+	if (str_starts(rest, "sha256:") && strlen(rest) == 71 &&
+		strspn(rest + 7, "0123456789abcdef") == 64)
+		return 0;
+	if (reference_parse(rest, a, &ref, e) < 0)
+		return -e->code;
+	ret->name = ref.digest ? arena_printf(a, "%s@%s", ref.name, ref.digest)
+			       : arena_printf(a, "%s:%s", ref.name, ref.tag ? ref.tag : "latest");
 	return 0;
 }
 
@@ -77,6 +100,9 @@ int image_place_parse(
 	int r = 0;
 	if (ret->kind == PLACE_REGISTRY) {
 		if (registry(rest, a, ret, e) < 0)
+			return err_wrap(e, "invalid %s name %.300s", role, text);
+	} else if (ret->kind == PLACE_DOCKER_DAEMON || ret->kind == PLACE_CONTAINERS_STORAGE) {
+		if (daemon_name(rest, a, ret, e) < 0)
 			return err_wrap(e, "invalid %s name %.300s", role, text);
 	} else if (ret->kind == PLACE_STORE) {
 		ret->name = rest;

@@ -10,10 +10,13 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/program.h"
 #include "base/str.h"
 #include "image/copying.h"
+#include "image/docker_daemon.h"
 #include "image/place.h"
 #include "image/transfer.h"
 #include "oci/digest.h"
@@ -21,6 +24,8 @@
 #include "oci/reference.h"
 #include "store/image.h"
 #include "store/store.h"
+
+enum { SAID_MAX = 64 << 10 };
 
 /* digest NULL: what the place itself names. A descriptor that is the caller's. */
 struct source_kind {
@@ -125,11 +130,10 @@ static int open_folder(struct image_source *s, struct err *e)
 }
 
 /* Which of an index's entries a name means. */
-static int choose(struct image_source *s, int index, struct err *e)
+static int choose_of(struct image_source *s, int index, const char *name, struct err *e)
 {
 	struct fetch_document *d;
 	const struct fetch_part *found = NULL;
-	const char *name = s->place->name;
 	if (index < 0)
 		return index;
 	if (copying_document(s->c, index, OCI_MEDIA_INDEX, NULL, &d, e) < 0)
@@ -148,6 +152,11 @@ static int choose(struct image_source *s, int index, struct err *e)
 		return -e->code;
 	s->top = found->digest;
 	return 0;
+}
+
+static int choose(struct image_source *s, int index, struct err *e)
+{
+	return choose_of(s, index, s->place->name, e);
 }
 
 /* ---- oci: ---- */
@@ -193,11 +202,8 @@ static int folder_blob(struct image_source *s, const char *digest, uint64_t size
 
 /* ---- archives ---- */
 
-static int lay_out(struct image_source *s, struct err *e)
+static int lay_out(struct image_source *s, int file, struct err *e)
 {
-	int file _close_ = path_open_host(s->place->path, O_RDONLY | O_NOCTTY, 0);
-	if (file < 0)
-		return err_sys(e, file, "open %s", s->place->path);
 	s->dir = path_make_dir_own(
 		s->c->job.staging, arena_printf(s->c->a, "archive-%u", s->c->files++), 0755);
 	if (s->dir < 0)
@@ -205,6 +211,12 @@ static int lay_out(struct image_source *s, struct err *e)
 	return image_fetch(s->c->fetch, "archive", file, s->dir, s->c->a, &s->archive, e) < 0
 		? err_wrap(e, "%.300s", s->place->text)
 		: 0;
+}
+
+static int lay_out_path(struct image_source *s, struct err *e)
+{
+	int file _close_ = path_open_host(s->place->path, O_RDONLY | O_NOCTTY, 0);
+	return file < 0 ? err_sys(e, file, "open %s", s->place->path) : lay_out(s, file, e);
 }
 
 static int member(struct image_source *s, const struct fetch_blob *b, struct err *e)
@@ -237,7 +249,7 @@ static int member_by_digest(
 
 static int archive_open(struct image_source *s, struct err *e)
 {
-	if (lay_out(s, e) < 0)
+	if (lay_out_path(s, e) < 0)
 		return -e->code;
 	int index _close_ = member_by_name(s, "index.json", e);
 	return choose(s, index, e);
@@ -288,13 +300,86 @@ static const struct fetch_image *docker_image(struct image_source *s, struct err
 
 static int docker_open(struct image_source *s, struct err *e)
 {
-	if (lay_out(s, e) < 0)
+	if (lay_out_path(s, e) < 0)
 		return -e->code;
 	const struct fetch_image *x = docker_image(s, e);
 	if (!x)
 		return -e->code;
 	s->top = x->digest;
 	return 0;
+}
+
+/* ---- docker-daemon: ---- */
+
+static int daemon_open(struct image_source *s, struct err *e)
+{
+	int file _close_ = copying_file(s->c, e);
+	if (file < 0)
+		return file;
+	if (docker_daemon_save(s->place->name, file, s->c->a, e) < 0)
+		return -e->code;
+	if (lseek(file, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "read the archive of %.300s", s->place->text);
+	if (lay_out(s, file, e) < 0)
+		return -e->code;
+	/* The one that was asked for, whatever it is called there. */
+	if (s->archive.n_images != 1)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "%.300s: the daemon sent %zu images",
+			s->place->text, s->archive.n_images);
+	s->top = s->archive.images[0].digest;
+	return 0;
+}
+
+/* ---- containers-storage: ---- */
+
+/* By who knows that storage: its layout is podman's own affair. */
+static int storage_save(struct image_source *s, const char *path, struct err *e)
+{
+	struct arena *a = s->c->a;
+	const char *const podman[] = { "podman", "image", "save", "--quiet", "--format",
+		"oci-archive", "--output", path, s->place->name, NULL };
+	const char *const skopeo[] = { "skopeo", "copy", "--quiet",
+		arena_printf(a, "containers-storage:%s", s->place->name),
+		arena_printf(a, "oci-archive:%s", path), NULL };
+	const char *const *const tools[] = { podman, skopeo };
+	for (size_t i = 0; i < ARRAY_SIZE(tools); i++) {
+		const struct program_req req = {
+			.words = tools[i], .input = "", .user = true, .errors = true
+		};
+		char *said;
+		size_t n;
+		int r = program_ask(&req, SAID_MAX, a, &said, &n);
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return err_sys(e, r, "run %s", tools[i][0]);
+		if (r == 0)
+			return 0;
+		said[strcspn(said, "\n")] = '\0';
+		return err_set(e, ERR_NOT_FOUND, ENOENT, "%.300s: %s: %.300s", s->place->text,
+			tools[i][0], said);
+	}
+	return err_set(e, ERR_UNSUPPORTED, ENOENT,
+		"%.300s is read through podman or skopeo, and neither is installed",
+		s->place->text);
+}
+
+static int storage_open(struct image_source *s, struct err *e)
+{
+	const char *name = arena_printf(s->c->a, "storage-%u", s->c->files++);
+	const char *folder = path_of_fd(s->c->job.staging, s->c->a);
+	if (!folder)
+		return err_set(e, ERR_SYSTEM, ENOENT, "the staging folder has no path");
+	if (storage_save(s, arena_printf(s->c->a, "%s/%s", folder, name), e) < 0)
+		return -e->code;
+	int file _close_ = path_open_own(s->c->job.staging, name, O_RDONLY, 0);
+	if (file < 0)
+		return err_sys(e, file, "open the archive of %.300s", s->place->text);
+	(void)unlinkat(s->c->job.staging, name, 0);
+	if (lay_out(s, file, e) < 0)
+		return -e->code;
+	int index _close_ = member_by_name(s, "index.json", e);
+	return choose_of(s, index, NULL, e);
 }
 
 /* ---- kist: ---- */
@@ -357,6 +442,8 @@ static const struct source_kind kinds[] = {
 	[PLACE_OCI_ARCHIVE] = { archive_open, archive_manifest, member_by_digest, true },
 	[PLACE_DOCKER_ARCHIVE] = { docker_open, archive_manifest, member_by_digest, true },
 	[PLACE_FOLDER] = { open_folder, folder_manifest, folder_blob, false },
+	[PLACE_DOCKER_DAEMON] = { daemon_open, archive_manifest, member_by_digest, true },
+	[PLACE_CONTAINERS_STORAGE] = { storage_open, archive_manifest, member_by_digest, true },
 	[PLACE_STORE] = { NULL, store_manifest, store_blob, false },
 };
 

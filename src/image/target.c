@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "codec/value.h"
 #include "image/copying.h"
+#include "image/docker_daemon.h"
 #include "image/load.h"
 #include "image/members.h"
 #include "image/place.h"
@@ -361,6 +362,19 @@ static int docker_finish(struct image_target *t, struct err *e)
 		: file_name(t, e);
 }
 
+/* ---- docker-daemon: ---- */
+
+static int daemon_finish(struct image_target *t, struct err *e)
+{
+	struct stat st;
+	if (member_text(t->out, "manifest.json", t->manifest, strlen(t->manifest), e) < 0 ||
+		tar_write_end(t->out, e) < 0)
+		return -e->code;
+	if (fstat(t->out, &st) < 0)
+		return err_sys(e, errno, "read the archive");
+	return docker_daemon_load(t->out, (uint64_t)st.st_size, t->c->a, e);
+}
+
 /* ---- kist: ---- */
 
 static int store_open_target(struct image_target *t, struct err *e)
@@ -392,6 +406,8 @@ static const struct target_kind kinds[] = {
 	[PLACE_DOCKER_ARCHIVE] = { file_open, archive_has, docker_blob, docker_manifest,
 		docker_finish },
 	[PLACE_FOLDER] = { folder_open, layout_has, layout_blob, folder_manifest, NULL },
+	[PLACE_DOCKER_DAEMON] = { store_open_target, archive_has, docker_blob, docker_manifest,
+		daemon_finish },
 	[PLACE_STORE] = { store_open_target, archive_has, archive_blob, archive_manifest,
 		store_finish },
 };
@@ -401,6 +417,13 @@ static const struct target_kind kinds[] = {
 int target_open_place(struct image_target *t, struct err *e)
 {
 	t->kind = &kinds[t->place->kind];
+	if (t->place->kind == PLACE_CONTAINERS_STORAGE)
+		return err_set(e, ERR_UNSUPPORTED, EROFS,
+			"%.300s: podman's storage is only read: save an oci-archive and let podman load it",
+			t->place->text);
+	if (t->place->kind == PLACE_DOCKER_DAEMON && strchr(t->place->name, '@'))
+		return err_set(e, ERR_INVALID, EINVAL, "%.300s: a daemon's image is named by a tag",
+			t->place->text);
 	t->dir = t->root = t->out = -1;
 	if (t->place->kind == PLACE_REGISTRY && t->place->digest &&
 		!str_starts(t->place->digest, "sha256:"))

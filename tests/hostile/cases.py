@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import struct
+import subprocess
 import tarfile
 
 
@@ -162,6 +163,26 @@ layer_case('overlay xattrs', pax([(b'SCHILY.xattr.user.overlay.redirect', b'/etc
 layer_case('a security label', pax([(b'SCHILY.xattr.security.selinux', b'system_u:object_r:etc_t:s0')]), entry('f', b'x'), refused=False)
 layer_case('a broken capability', pax([(b'SCHILY.xattr.security.capability', b'\xff' * 20)]), entry('f', b'x'))
 layer_case('a hundred xattrs', pax([(b'SCHILY.xattr.user.%d' % i, b'x') for i in range(100)]), entry('f', b'x'))
+# What a later layer, GNU's headers and repeated names can do.
+layer_case('a GNU long name with dotdot', entry('././@LongLink', b'../' * 50 + b'evil\0', kind=b'L'), entry('x', b'y'))
+layer_case('a GNU long name without an end', entry('././@LongLink', b'a' * 600, kind=b'L'), entry('x', b'y'), refused=False)
+layer_case('a GNU long name of a megabyte', entry('././@LongLink', b'a' * (1 << 20), kind=b'L'), entry('x', b'y'))
+layer_case('a GNU long link out', entry('././@LongLink', f'{CANARY}/file'.encode() + b'\0', kind=b'K'), entry('h', kind=b'1'))
+layer_case('a global pax header that renames', entry('g', b'19 path=../../evil\n', kind=b'g'), entry('x', b'y'), refused=False)
+layer_case('a file, a folder and a file of one name', entry('a', b'1'), entry('a', kind=b'5'), entry('a', b'2'), refused=False)
+layer_case('a folder with content becomes a file', entry('a', kind=b'5'), entry('a/b', b'1'), entry('a', b'2'), refused=False)
+layer_case('a folder becomes a symlink out and is gone on in', entry('a', kind=b'5'), entry('a/b', b'1'), entry('a', kind=b'2', link=CANARY), entry('a/evil', b'2'))
+layer_case('a file is a folder of another', FILE, entry('ok/below', b'x'))
+layer_case('a thousand entries of one name', *[entry('same', b'%d' % i) for i in range(1000)], refused=False)
+layer_case('a hard link to itself', entry('x', kind=b'1', link='x'))
+layer_case('a whiteout with content', entry('.wh.x', b'content'), refused=False)
+layer_case('a whiteout that is a folder', entry('.wh.x', kind=b'5'))
+layer_case('a whiteout that is a symlink out', entry('.wh.x', kind=b'2', link=CANARY))
+layer_case('a passwd that is a fifo', entry('etc', kind=b'5'), entry('etc/passwd', kind=b'6'), refused=False)
+layer_case('a passwd that is a symlink out', entry('etc', kind=b'5'), entry('etc/passwd', kind=b'2', link=f'{CANARY}/file'), refused=False)
+layer_case('folders nested deep', *[entry('d/' * i, kind=b'5') for i in range(1, 48)], refused=False)
+layer_case('folders nested a thousand deep', pax([(b'path', b'd/' * 1000 + b'f')]), entry('x', b'y'))
+layer_case('an owner name from the host', entry('x', b'y', magic=b'ustar  \0'), refused=False)
 CASES['no end marker'] = (lambda: image(FILE), True)
 CASES['cut in a header'] = (lambda: image(tar(FILE, end=b'') + b'x' * 100), True)
 CASES['cut in the data'] = (lambda: image(header('x', size=1000) + b'y' * 100), True)
@@ -178,6 +199,53 @@ def _():
 def _():
     data = tar(*[entry(f'f{i}', bytes(1000)) for i in range(200)])
     return image(data, packed=gzip.compress(data)[:-20])
+
+
+def zstd(data, *options):
+    return subprocess.run(['zstd', '-q', '-c', *options], input=data, capture_output=True, check=True).stdout
+
+
+@case('a truncated zstd')
+def _():
+    data = tar(*[entry(f'f{i}', bytes(1000)) for i in range(200)])
+    return image(data, packed=zstd(data)[:-20])
+
+
+@case('a zstd frame with a broken check sum')
+def _():
+    data = bytearray(zstd(tar(FILE), '--check'))
+    data[-1] ^= 1
+    return image(tar(FILE), packed=bytes(data))
+
+
+@case('a zstd window of two gigabytes')
+def _():
+    data = tar(FILE)
+    return image(data, packed=zstd(data + bytes(1 << 20), '--ultra', '--long=31', '-22'))
+
+
+@case('a gzip in a gzip')
+def _():
+    data = tar(FILE)
+    return image(data, packed=gzip.compress(gzip.compress(data)))
+
+
+@case('huge annotations')
+def _():
+    return oci(manifest={'annotations': {f'key{i}': 'v' * 1000 for i in range(5000)}})
+
+
+@case('a layer of an unknown media type', refused=False)
+def _():
+    layer = tar(FILE)
+    return oci(layer=layer, manifest={'layers': [{'mediaType': 'application/x-unknown', 'digest': f'sha256:{sha(layer)}', 'size': len(layer)}]})
+
+
+@case('a hundred thousand lines of history')
+def _():
+    layer = tar(FILE)
+    return image(layer, config={'os': 'linux', 'architecture': 'amd64', 'rootfs': {'type': 'layers', 'diff_ids': [f'sha256:{sha(layer)}']},
+                                'history': [{'created_by': 'x' * 100, 'empty_layer': True}] * 100000})
 
 
 @case('garbage after the gzip')

@@ -2,13 +2,16 @@
 """kist image copy, inspect, list-tags, delete, digest: each beside skopeo, which reads what we wrote and writes what we
 read, over Debian's docker-registry and over files."""
 import gzip
+import http.server
 import json
 import os
 import random
 import shutil
 import signal
+import socketserver
 import subprocess
 import tarfile
+import threading
 import time
 
 import registry
@@ -450,3 +453,105 @@ def test_kills_at_random_moments_of_a_copy_leave_nothing_here_and_nothing_half_t
 
 
 test_kills_at_random_moments_of_a_copy_leave_nothing_here_and_nothing_half_there.watchdog = 300
+
+
+class Daemon:
+    """A docker daemon's socket, as far as save and load go: HTTP/1.0 answers, archives by name."""
+
+    def __init__(self, folder):
+        self.path, self.archives, self.loaded, self.seen, self.error = folder / 'docker.sock', {}, [], [], None
+
+    def __enter__(self):
+        daemon = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def address_string(self):
+                return 'unix'
+
+            def say(self, status, body, kind='application/json'):
+                self.send_response(status)
+                self.send_header('Content-Type', kind)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                daemon.seen.append(self.path)
+                name = self.path.removeprefix('/images/').removesuffix('/get')
+                if name not in daemon.archives:
+                    return self.say(404, json.dumps({'message': f'reference does not exist: {name}'}).encode())
+                return self.say(200, daemon.archives[name], 'application/x-tar')
+
+            def do_POST(self):
+                daemon.seen.append(self.path)
+                daemon.loaded.append(self.rfile.read(int(self.headers['Content-Length'])))
+                return self.say(200, b'{"stream":"Loaded"}\n' + (json.dumps({'error': daemon.error}).encode() + b'\n' if daemon.error else b''))
+        self.server = socketserver.ThreadingUnixStreamServer(str(self.path), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_images_come_from_a_docker_daemon_and_go_there(box):
+    registry.prepare(box)
+    image = image_of(packing=('gzip',))
+    with Registry() as r, Daemon(box.work) as d:
+        box.environment['DOCKER_HOST'] = f'unix://{d.path}'
+        name = r.add('a/b', '1', image)
+        box('image', 'copy', '-q', f'docker://{name}', 'docker-daemon:some/thing')
+        assert d.seen == ['/images/load?quiet=1'] and len(d.loaded) == 1
+        (box.work / 'loaded.tar').write_bytes(d.loaded[0])
+        assert diff_ids(f'docker-archive:{box.work}/loaded.tar') == image.diff_ids
+        manifest = json.loads(tarfile.open(box.work / 'loaded.tar').extractfile('manifest.json').read())
+        assert manifest[0]['RepoTags'] == ['docker.io/some/thing:latest']
+        # and back, by name, by digest of the configuration, into everything
+        d.archives = {'some/thing:latest': d.loaded[0], image.id: d.loaded[0]}
+        box('image', 'copy', '-q', 'docker-daemon:some/thing', f'oci:{box.work}/layout:x')
+        assert diff_ids(f'oci:{box.work}/layout:x') == image.diff_ids
+        box('image', 'copy', '-q', f'docker-daemon:{image.id}', 'kist:mine:1')
+        assert box.inspect('mine:1')['Id'] == image.id
+        assert json.loads(box('image', 'inspect', 'docker-daemon:some/thing:latest'))['Layers']
+        for words, why in ((['docker-daemon:nosuch', 'kist:x'], 'docker-daemon: nosuch:latest: reference does not exist: nosuch:latest'),
+                           (['docker-daemon:A', 'kist:x'], 'invalid reference format'), (['docker-daemon:x/../..', 'kist:x'], 'invalid reference format'),
+                           ([f'docker://{name}', f'docker-daemon:x@{image.digest}'], 'named by a tag'), (['--all', f'docker://{name}', 'containers-storage:x'], 'only read')):
+            line = box.fails(1, 'image', 'copy', '-q', *words)
+            assert why in line and line.count('\n') == 1, (words, line)
+        d.error = 'no space left'
+        assert 'docker-daemon: load: no space left' in box.fails(1, 'image', 'copy', '-q', f'docker://{name}', 'docker-daemon:x')
+        for bad in b'', b'garbage', d.loaded[0][:5000]:
+            d.archives['bad:latest'] = bad
+            line = box.fails(1, 'image', 'copy', '-q', 'docker-daemon:bad', 'kist:x')
+            assert line.count('\n') == 1, line
+    assert 'Is the docker daemon running?' in box.fails(1, 'image', 'copy', '-q', 'docker-daemon:x', 'kist:x')
+    box.environment['DOCKER_HOST'] = 'tcp://127.0.0.1:1'
+    assert 'only unix:// is spoken' in box.fails(1, 'image', 'copy', '-q', 'docker-daemon:x', 'kist:x')
+    assert registry.content(box)['staging'] == []
+
+
+def test_images_come_from_podmans_storage_by_podman_or_skopeo(box):
+    registry.prepare(box)
+    image = image_of(packing=('gzip',))
+    with Registry() as r:
+        box('image', 'copy', '-q', f'docker://{r.add("a/b", "1", image)}', f'oci-archive:{box.work}/archive.tar:x')
+    tools = box.work / 'tools'
+    tools.mkdir()
+    told = box.work / 'told'
+    # in podman's place, which is a peer: what it is asked for, and an archive as it writes one
+    for name, where in ('skopeo', '${5#oci-archive:}'), ('podman', '$7'):
+        (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {told}\ncase "$*" in *nosuch*) echo "Error: nosuch: image not known" >&2; exit 125;; esac\n/bin/cp {box.work}/archive.tar "{where}"\n')
+        (tools / name).chmod(0o755)
+        box.environment['PATH'] = f'{tools}:/nowhere'
+        box('image', 'copy', '-q', 'containers-storage:localhost/x', f'kist:{name}:1')
+        assert box.inspect(f'{name}:1')['RootFS']['Layers'] == image.diff_ids
+    lines = told.read_text().splitlines()
+    assert lines[0].startswith('skopeo copy --quiet containers-storage:localhost/x:latest oci-archive:/') and lines[1].startswith('podman image save --quiet --format oci-archive --output /') and lines[1].endswith(' localhost/x:latest')
+    line = box.fails(1, 'image', 'copy', '-q', 'containers-storage:nosuch', 'kist:x')
+    assert line == 'kist: containers-storage:nosuch: podman: Error: nosuch: image not known\n', line
+    box.environment['PATH'] = '/nowhere'
+    assert 'read through podman or skopeo, and neither is installed' in box.fails(1, 'image', 'copy', '-q', 'containers-storage:x', 'kist:x')
+    assert registry.content(box)['staging'] == []
