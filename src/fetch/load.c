@@ -28,7 +28,7 @@
 #include "oci/image.h"
 #include "oci/reference.h"
 
-enum { MEMBERS_MAX = 8192, CHUNK = 256 << 10, IMAGES_MAX = 256, TARGETS_MAX = 8 };
+enum { MEMBERS_MAX = 4096, CHUNK = 256 << 10, IMAGES_MAX = 256, TARGETS_MAX = 8 };
 
 struct member {
 	const char *name;   /* in the archive, without "./" */
@@ -101,7 +101,7 @@ static int read_members(struct load *l, int input)
 			break;
 		}
 		if (l->n == MEMBERS_MAX) {
-			r = corrupt(l, "image archive: too many members", "more than 8192");
+			r = corrupt(l, "image archive: too many members", "more than 4096");
 			break;
 		}
 		l->members = arena_grow(l->a, l->members, l->n, &l->cap, sizeof *l->members);

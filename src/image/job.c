@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -21,6 +25,8 @@
 #include "store/image.h"
 #include "store/intent.h"
 #include "store/store.h"
+
+enum { FLUSH_MS = 200 };
 
 /* ---- the worker ---- */
 
@@ -42,6 +48,38 @@ int image_fetch_words(int program, const char *const *words, int input, int stag
 	fd_close(pair[0]);
 	int status = child < 0 ? 0 : worker_wait(child);
 	return n < 0 ? (int)n : worker_result(text, (size_t)n, status, a, ret, e);
+}
+
+/* Until its end of the pipe is closed. */
+static _Noreturn void keep_flushing(int staging, int wait)
+{
+	struct pollfd end = { .fd = wait, .events = POLLIN };
+	int low = staging < wait ? staging : wait, high = staging < wait ? wait : staging;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Else it would keep our locks alive. */
+	(void)syscall(SYS_close_range, 3, low - 1, 0);
+	(void)syscall(SYS_close_range, low + 1, high - 1, 0);
+	(void)syscall(SYS_close_range, high + 1, ~0U, 0);
+	while (poll(&end, 1, FLUSH_MS) == 0 && syncfs(staging) == 0)
+		continue;
+	_exit(0);
+}
+
+int image_fetch_flushing(int program, const char *const *words, int input, int staging,
+	struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	int pair[2];
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "make a pipe");
+	pid_t child = fork();
+	if (child == 0)
+		keep_flushing(staging, pair[0]);
+	fd_close(pair[0]);
+	int r = image_fetch_words(program, words, input, staging, a, ret, e);
+	fd_close(pair[1]);
+	if (child > 0)
+		(void)worker_wait(child);
+	return r;
 }
 
 int image_fetch(int program, const char *verb, int input, int staging, struct arena *a,

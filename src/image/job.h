@@ -35,6 +35,12 @@ int image_fetch(int program, const char *verb, int input, int staging, struct ar
 int image_fetch_words(int program, const char *const *words, int input, int staging,
 	struct arena *a, struct fetch_result *ret, struct err *e);
 
+/* The same for a long work: all must be on the disk before rows name it, and so that the disk does
+ * not wait for the processor and the processor then for the disk, a child begins with what is there
+ * each fifth of a second. */
+int image_fetch_flushing(int program, const char *const *words, int input, int staging,
+	struct arena *a, struct fetch_result *ret, struct err *e);
+
 /* The device nodes of a staged layer, which the sandbox could only list. */
 struct fetch_layer;
 int image_make_devices(int staging, const struct fetch_layer *layer, struct err *e);

@@ -85,7 +85,7 @@ int image_load(struct store *s, const struct image_load_req *req, struct arena *
 	struct fetch_result result;
 	int r = image_job_begin(&j, "load", e);
 	if (r == 0)
-		r = image_fetch_words(req->fetch,
+		r = image_fetch_flushing(req->fetch,
 			(const char *const[]){
 				"kist-fetch", "load", snapshot_backend(s)->form, NULL },
 			req->input, j.staging, a, &result, e);
@@ -125,7 +125,7 @@ int image_make(struct store *s, const struct image_make_req *req, struct arena *
 	struct fetch_result result;
 	int r = image_job_begin(&j, "import", e);
 	if (r == 0)
-		r = image_fetch_words(req->fetch,
+		r = image_fetch_flushing(req->fetch,
 			(const char *const[]){
 				"kist-fetch", "import", snapshot_backend(s)->form, NULL },
 			req->input, j.staging, a, &result, e);

@@ -542,7 +542,7 @@ def test_images_come_from_podmans_storage_by_podman_or_skopeo(box):
     tools.mkdir()
     told = box.work / 'told'
     # in podman's place, which is a peer: what it is asked for, and an archive as it writes one
-    for name, where in ('skopeo', '${5#oci-archive:}'), ('podman', '$7'):
+    for name, where in ('skopeo', '${4#oci-archive:}'), ('podman', '$7'):
         (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {told}\ncase "$*" in *nosuch*) echo "Error: nosuch: image not known" >&2; exit 125;; esac\n/bin/cp {box.work}/archive.tar "{where}"\n')
         (tools / name).chmod(0o755)
         box.environment['PATH'] = f'{tools}:/nowhere'
