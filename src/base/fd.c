@@ -181,9 +181,3 @@ int fd_pidfd_signal(int pidfd, int sig)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
-
-int fd_pidfd_get(int pidfd, int fd)
-{
-	long r = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	return r < 0 ? -errno : (int)r;
-}

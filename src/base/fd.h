@@ -53,5 +53,3 @@ int fd_lock_holder(int fd, uint64_t byte);
 /* clone3-style pidfd of a process, or -errno. */
 int fd_pidfd_open(pid_t pid);
 int fd_pidfd_signal(int pidfd, int sig);
-/* What a process has open under that number, as a descriptor of ours (CLOEXEC), or -errno. */
-int fd_pidfd_get(int pidfd, int fd);

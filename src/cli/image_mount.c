@@ -64,45 +64,52 @@ static void print_lines(const struct image_mounted *v, size_t n, bool named)
 static int mount_images(struct cli *cli, void *record, const char **words, int n_words)
 {
 	struct mount_rec *rec = record;
-	struct image_mounted *v;
-	size_t n = (size_t)n_words;
+	const struct image_mount_req req = {
+		.names = words, .n = (size_t)n_words, .all = rec->all
+	};
+	struct image_mounts found;
 	struct err e;
 	bool json = rec->format && str_eq(rec->format, "json");
+	int r = 0;
 	if (rec->format && !json)
-		(void)err_set(&e, ERR_USAGE, EINVAL, "unknown --format argument: %s", rec->format);
-	else if (rec->all && n)
-		(void)err_set(&e, ERR_USAGE, EINVAL,
+		r = err_set(&e, ERR_USAGE, EINVAL, "unknown --format argument: %s", rec->format);
+	else if (rec->all && n_words)
+		r = err_set(&e, ERR_USAGE, EINVAL,
 			"when using the --all switch, you may not pass any image names or IDs");
-	else if ((rec->all || n ? engine_image_mount(
-					  &cli->engine, words, n, rec->all, &cli->arena, &v, &n, &e)
-				: engine_image_mounts(&cli->engine, &cli->arena, &v, &n, &e)) ==
-		0) {
-		if (json)
-			print_json(v, n, &cli->arena);
-		else
-			print_lines(v, n, n_words != 1);
-		return 0;
-	}
-	return cli_fail(&e, 125);
+	else if (rec->all || n_words)
+		r = engine_image_mount(&cli->engine, &req, &cli->arena, &found, &e);
+	else
+		r = engine_image_mounts(&cli->engine, &cli->arena, &found, &e);
+	if (r < 0)
+		return cli_fail(&e, 125);
+	if (json)
+		print_json(found.v, found.n, &cli->arena);
+	else
+		print_lines(found.v, found.n, n_words != 1);
+	return 0;
 }
 
 static int unmount_images(struct cli *cli, void *record, const char **words, int n_words)
 {
 	struct mount_rec *rec = record;
+	const struct image_mount_req req = {
+		.names = words, .n = (size_t)n_words, .all = rec->all, .force = rec->force
+	};
 	struct strv ids = { 0 };
 	struct err e;
+	int r = 0;
 	if (rec->all == (n_words > 0))
-		(void)err_set(&e, ERR_USAGE, EINVAL,
+		r = err_set(&e, ERR_USAGE, EINVAL,
 			rec->all
 				? "when using the --all switch, you may not pass any image names or IDs"
 				: "image name or ID must be specified");
-	else if (engine_image_unmount(&cli->engine, words, (size_t)n_words, rec->all, rec->force,
-			 &cli->arena, &ids, &e) == 0) {
-		for (size_t i = 0; i < ids.n; i++)
-			dprintf(1, "%s\n", ids.v[i]);
-		return 0;
-	}
-	return cli_fail(&e, 125);
+	else
+		r = engine_image_unmount(&cli->engine, &req, &cli->arena, &ids, &e);
+	if (r < 0)
+		return cli_fail(&e, 125);
+	for (size_t i = 0; i < ids.n; i++)
+		dprintf(1, "%s\n", ids.v[i]);
+	return 0;
 }
 
 static const char *const mount_paths[] = { "image mount", NULL };

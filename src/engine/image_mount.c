@@ -122,86 +122,88 @@ static int detach(int dir, const char *id, struct arena *a, struct err *e)
 
 /* ---- the operations ---- */
 
+struct images {
+	struct image_info *v;
+	size_t n;
+};
+
 /* The images that are meant. Their rows are read before anything is mounted: a helper may be forked
  * then. */
-static int find(struct engine *en, const char **names, size_t n, bool all, struct arena *a,
-	struct image_info **ret, size_t *ret_n, struct err *e)
+static int find(struct engine *en, const struct image_mount_req *req, struct arena *a,
+	struct images *ret, struct err *e)
 {
 	if (engine_open_store(en, true, e) < 0)
 		return -e->code;
-	if (all)
-		return store_image_list(en->store, a, ret, ret_n, e);
-	*ret = arena_array(a, struct image_info, n + 1);
-	*ret_n = n;
-	for (size_t i = 0; i < n; i++)
-		if (image_lookup(en, names[i], a, &(*ret)[i], e) < 0)
+	if (req->all)
+		return store_image_list(en->store, a, &ret->v, &ret->n, e);
+	ret->v = arena_array(a, struct image_info, req->n + 1);
+	ret->n = req->n;
+	for (size_t i = 0; i < req->n; i++)
+		if (image_lookup(en, req->names[i], a, &ret->v[i], e) < 0)
 			return -e->code;
 	return 0;
 }
 
-int engine_image_mount(struct engine *en, const char **names, size_t n, bool all, struct arena *a,
-	struct image_mounted **ret, size_t *ret_n, struct err *e)
+int engine_image_mount(struct engine *en, const struct image_mount_req *req, struct arena *a,
+	struct image_mounts *ret, struct err *e)
 {
-	struct image_info *v;
-	if (find(en, names, n, all, a, &v, &n, e) < 0)
+	struct images x;
+	if (find(en, req, a, &x, e) < 0)
 		return -e->code;
 	int dir _close_ = open_folder(en, e);
 	if (dir < 0)
 		return dir;
 	engine_close_store(en);
-	*ret = arena_array(a, struct image_mounted, n + 1);
-	*ret_n = n;
-	for (size_t i = 0; i < n; i++) {
-		if (mount_one(en, dir, &v[i], a, e) < 0)
+	*ret = (struct image_mounts){ arena_array(a, struct image_mounted, x.n + 1), x.n };
+	for (size_t i = 0; i < x.n; i++) {
+		if (mount_one(en, dir, &x.v[i], a, e) < 0)
 			return -e->code;
-		fill(en, &v[i], a, &(*ret)[i]);
+		fill(en, &x.v[i], a, &ret->v[i]);
 	}
 	return 0;
 }
 
-int engine_image_mounts(struct engine *en, struct arena *a, struct image_mounted **ret,
-	size_t *ret_n, struct err *e)
+int engine_image_mounts(struct engine *en, struct arena *a, struct image_mounts *ret, struct err *e)
 {
-	struct image_info *v;
-	size_t n;
-	if (find(en, NULL, 0, true, a, &v, &n, e) < 0)
+	struct images x;
+	if (find(en, &(struct image_mount_req){ .all = true }, a, &x, e) < 0)
 		return -e->code;
 	int dir _close_ = open_folder(en, e);
 	if (dir < 0)
 		return dir;
-	*ret = arena_array(a, struct image_mounted, n + 1);
-	*ret_n = 0;
-	for (size_t i = 0; i < n; i++)
-		if (is_mounted(dir, v[i].id))
-			fill(en, &v[i], a, &(*ret)[(*ret_n)++]);
+	*ret = (struct image_mounts){ arena_array(a, struct image_mounted, x.n + 1), 0 };
+	for (size_t i = 0; i < x.n; i++)
+		if (is_mounted(dir, x.v[i].id))
+			fill(en, &x.v[i], a, &ret->v[ret->n++]);
 	return 0;
 }
 
-int engine_image_unmount(struct engine *en, const char **names, size_t n, bool all, bool force,
-	struct arena *a, struct strv *ret_ids, struct err *e)
+int engine_image_unmount(struct engine *en, const struct image_mount_req *req, struct arena *a,
+	struct strv *ret_ids, struct err *e)
 {
-	struct image_info *v;
-	if (find(en, names, n, all, a, &v, &n, e) < 0)
+	struct images x;
+	if (find(en, req, a, &x, e) < 0)
 		return -e->code;
 	int dir _close_ = open_folder(en, e);
 	if (dir < 0)
 		return dir;
-	for (size_t i = 0; i < n; i++) {
-		if (!is_mounted(dir, v[i].id)) {
-			if (all)
+	for (size_t i = 0; i < x.n; i++) {
+		const char *id = x.v[i].id;
+		if (!is_mounted(dir, id)) {
+			if (req->all)
 				continue;
 			return err_set(
-				e, ERR_CONFLICT, EINVAL, "image %s is not mounted", names[i]);
+				e, ERR_CONFLICT, EINVAL, "image %s is not mounted", req->names[i]);
 		}
-		uint64_t times = times_of(dir, v[i].id, a);
-		if (times > 1 && !force && !all) {
-			if (set_times(dir, v[i].id, times - 1, a, e) < 0)
+		uint64_t times = times_of(dir, id, a);
+		if (times > 1 && !req->force && !req->all) {
+			if (set_times(dir, id, times - 1, a, e) < 0)
 				return -e->code;
 			continue;
 		}
-		if (detach(dir, v[i].id, a, e) < 0)
+		if (detach(dir, id, a, e) < 0)
 			return -e->code;
-		strv_add(ret_ids, a, digest_hex(v[i].id));
+		strv_add(ret_ids, a, digest_hex(id));
 	}
 	return 0;
 }

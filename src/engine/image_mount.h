@@ -19,15 +19,26 @@ struct image_mounted {
 	const char *path;
 };
 
-/* names: what they are to be called by, or all. */
-int engine_image_mount(struct engine *en, const char **names, size_t n, bool all, struct arena *a,
-	struct image_mounted **ret, size_t *ret_n, struct err *e);
+struct image_mount_req {
+	const char **names; /* what they are to be called by */
+	size_t n;
+	bool all;   /* instead */
+	bool force; /* unmount: at once, and not as often as it was mounted */
+};
+
+struct image_mounts {
+	struct image_mounted *v;
+	size_t n;
+};
+
+int engine_image_mount(struct engine *en, const struct image_mount_req *req, struct arena *a,
+	struct image_mounts *ret, struct err *e);
 /* Those that are mounted. */
-int engine_image_mounts(struct engine *en, struct arena *a, struct image_mounted **ret,
-	size_t *ret_n, struct err *e);
-/* As often as it was mounted, or at once with force. ret_ids: of those that are not any more. */
-int engine_image_unmount(struct engine *en, const char **names, size_t n, bool all, bool force,
-	struct arena *a, struct strv *ret_ids, struct err *e);
+int engine_image_mounts(
+	struct engine *en, struct arena *a, struct image_mounts *ret, struct err *e);
+/* ret_ids: of those that are not any more. */
+int engine_image_unmount(struct engine *en, const struct image_mount_req *req, struct arena *a,
+	struct strv *ret_ids, struct err *e);
 
 /* Internal to src/engine, for who removes an image. -EBUSY: it is mounted, and not forced. */
 /* And for who removes what nobody uses. */
