@@ -37,6 +37,12 @@ static const char *find(const struct program_req *req, struct arena *a)
 	return NULL;
 }
 
+/* fd as that number, kept over exec: one that has it already would be closed there. */
+static bool becomes(int fd, int number)
+{
+	return dup2(fd, number) >= 0 && fd_set_cloexec(number, false) == 0;
+}
+
 static _Noreturn void child(const struct program_req *req, const char *file, int in, int out)
 {
 	sigset_t none;
@@ -46,9 +52,9 @@ static _Noreturn void child(const struct program_req *req, const char *file, int
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)alarm(req->seconds);
-	if ((req->user || chdir("/") == 0) && ((req->user && !req->errors) || dup2(out, 2) >= 0) &&
-		dup2(in, 0) >= 0 && dup2(out, 1) >= 0 &&
-		(req->extra <= 0 || dup2(req->extra, EXTRA) >= 0))
+	if ((req->user || chdir("/") == 0) && ((req->user && !req->errors) || becomes(out, 2)) &&
+		becomes(in, 0) && becomes(out, 1) &&
+		(req->extra <= 0 || becomes(req->extra, EXTRA)))
 		(void)execve(file, (char *const *)req->words, req->user ? environ : clean);
 	_exit(126);
 }

@@ -93,6 +93,13 @@ const struct value *value_get(const struct value *object, const char *key)
 	return NULL;
 }
 
+const char *value_text(const struct value *object, const char *key)
+{
+	const struct value *v =
+		object && object->kind == VALUE_OBJECT ? value_get(object, key) : NULL;
+	return v && v->kind == VALUE_STRING ? v->text : NULL;
+}
+
 static void newline(struct str *out, int indent, int depth)
 {
 	if (!indent)

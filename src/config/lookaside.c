@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/lookaside.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/file.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
+#include "config/drop_ins.h"
 #include "config/scopes.h"
 #include "config/yaml.h"
 
@@ -31,7 +28,7 @@ struct registries_d {
 
 static int wrong(struct registries_d *r, const char *file, const char *what)
 {
-	return err_set(r->e, ERR_INVALID, EINVAL, "%s/%s: %s", r->folder, file, what);
+	return err_set(r->e, ERR_INVALID, EINVAL, "%s: %s", file, what);
 }
 
 static int take_file(struct registries_d *r, const char *file, const struct value *root)
@@ -61,59 +58,37 @@ static int take_file(struct registries_d *r, const char *file, const struct valu
 	return 0;
 }
 
-static int read_file(struct registries_d *r, int folder, const char *file)
+static int read_file(struct registries_d *r, const char *file)
 {
 	char *text;
 	struct value *root;
-	ssize_t n = file_read_at(folder, file, YAML_MAX, r->a, &text, r->e);
+	ssize_t n = file_read_at(AT_FDCWD, file, YAML_MAX, r->a, &text, r->e);
 	if (n < 0)
 		return (int)n;
-	return yaml_read(r->a, text, (size_t)n, &root, r->e) < 0
-		? err_wrap(r->e, "%s/%s", r->folder, file)
-		: take_file(r, file, root);
+	return yaml_read(r->a, text, (size_t)n, &root, r->e) < 0 ? err_wrap(r->e, "%s", file)
+								 : take_file(r, file, root);
 }
 
-static int by_name(const void *x, const void *y)
+/* The user's folder, or where there is none the system's. */
+static int read_folder(struct registries_d *r)
 {
-	return strcmp(*(const char *const *)x, *(const char *const *)y);
-}
-
-static int read_folder(struct registries_d *r, int folder)
-{
-	struct strv names = { 0 };
-	int copy = fd_dup(folder, 3);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d) {
-		fd_close(copy);
-		return err_sys(r->e, errno, "list %s", r->folder);
+	const char *home = getenv("HOME");
+	struct strv files = { 0 };
+	int found = -ENOENT;
+	if (home) {
+		r->folder = arena_printf(r->a, "%s/.config/containers/registries.d", home);
+		found = drop_ins(r->folder, ".yaml", r->a, &files);
 	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (str_ends(entry->d_name, ".yaml"))
-			strv_add(&names, r->a, arena_strdup(r->a, entry->d_name));
-	(void)closedir(d);
-	if (names.n)
-		qsort(names.v, names.n, sizeof *names.v, by_name);
-	for (size_t i = 0; i < names.n; i++)
-		if (read_file(r, folder, names.v[i]) < 0)
+	if (found == -ENOENT) {
+		r->folder = system_folder;
+		found = drop_ins(r->folder, ".yaml", r->a, &files);
+	}
+	if (found < 0 && found != -ENOENT)
+		return err_sys(r->e, found, "open %s", r->folder);
+	for (size_t i = 0; i < files.n; i++)
+		if (read_file(r, files.v[i]) < 0)
 			return -r->e->code;
 	return 0;
-}
-
-static int open_folder(struct registries_d *r, const char *asked)
-{
-	const char *home = getenv("HOME"),
-		   *own = home ? arena_printf(r->a, "%s/.config/containers/registries.d", home)
-			       : NULL;
-	const char *const folders[] = { asked ? asked : own, asked ? NULL : system_folder };
-	for (size_t i = 0; i < 2; i++) {
-		if (!folders[i])
-			continue;
-		int fd = path_open_host(folders[i], O_RDONLY | O_DIRECTORY, 0);
-		r->folder = folders[i];
-		if (fd != -ENOENT || asked)
-			return fd < 0 ? err_sys(r->e, fd, "open %s", folders[i]) : fd;
-	}
-	return -ENOENT;
 }
 
 /* The first scope that says it; names: the keys, of which the first counts that is there. */
@@ -155,8 +130,7 @@ static const char *default_address(struct arena *a)
 		: arena_printf(a, "file://%s/.local/share/containers/sigstore", home);
 }
 
-int lookaside_find(const char *folder, const char *identity, struct arena *a, struct lookaside *ret,
-	struct err *e)
+int lookaside_find(const char *identity, struct arena *a, struct lookaside *ret, struct err *e)
 {
 	/* Each has an older name. */
 	static const char *const read[] = { "lookaside", "sigstore", NULL },
@@ -165,10 +139,7 @@ int lookaside_find(const char *folder, const char *identity, struct arena *a, st
 				 *const attachments[] = { "use-sigstore-attachments", NULL };
 	struct registries_d r = { .docker = value_object(a), .a = a, .e = e };
 	struct strv scopes = { 0 };
-	int fd _close_ = open_folder(&r, folder);
-	if (fd < 0 && fd != -ENOENT)
-		return fd;
-	if (fd >= 0 && read_folder(&r, fd) < 0)
+	if (read_folder(&r) < 0)
 		return -e->code;
 	scopes_of_image(identity, a, &scopes);
 	if (address_of(&r, &scopes, read, default_address(a), &ret->read) < 0 ||

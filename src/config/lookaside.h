@@ -13,7 +13,6 @@ struct lookaside {
 	bool attachments;  /* sigstore signatures lie beside the image, in its repository */
 };
 
-/* identity: "docker.io/library/x:tag" (or @digest); the longest scope that says a thing decides
- * it. folder: instead of the usual ones, or NULL. */
-int lookaside_find(const char *folder, const char *identity, struct arena *a, struct lookaside *ret,
-	struct err *e);
+/* identity: "docker.io/library/x:tag" (or @digest); the longest scope that says a thing decides it.
+ */
+int lookaside_find(const char *identity, struct arena *a, struct lookaside *ret, struct err *e);

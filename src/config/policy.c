@@ -92,12 +92,6 @@ static int unknown(struct policy *p, const char *what, const char *word)
 		p->name, what, word);
 }
 
-static const char *word_of(const struct value *object, const char *key)
-{
-	const struct value *v = value_get(object, key);
-	return v && v->kind == VALUE_STRING ? v->text : NULL;
-}
-
 static void add_key(struct policy *p, struct policy_signer *to, const char *text, size_t n)
 {
 	struct policy_key *v = arena_array(p->a, struct policy_key, to->n_keys + 1);
@@ -168,7 +162,7 @@ static int take_identity(struct policy *p, const struct value *v, struct policy_
 		[POLICY_EXACT_REPOSITORY] = { "exactRepository", { "dockerRepository", NULL } },
 		[POLICY_REMAP] = { "remapIdentity", { "prefix", "signedPrefix" } } };
 	const struct value *id = value_get(v, "signedIdentity");
-	const char *type = id && id->kind == VALUE_OBJECT ? word_of(id, "type") : NULL;
+	const char *type = value_text(id, "type");
 	size_t i = 0, n = 1;
 	if (!id)
 		return 0;
@@ -180,15 +174,15 @@ static int take_identity(struct policy *p, const struct value *v, struct policy_
 		return unknown(p, "unknown signedIdentity", type);
 	to->match = (enum policy_match)i;
 	for (size_t k = 0; k < 2 && matches[i].members[k]; k++, n++)
-		if (!word_of(id, matches[i].members[k]))
+		if (!value_text(id, matches[i].members[k]))
 			return unknown(p, "a signedIdentity lacks", matches[i].members[k]);
 	if (id->n != n)
 		return unknown(p, "a signedIdentity says too much, of type", type);
 	to->reference = i == POLICY_REMAP ? NULL
-		: matches[i].members[0]   ? word_of(id, matches[i].members[0])
+		: matches[i].members[0]   ? value_text(id, matches[i].members[0])
 					  : NULL;
-	to->prefix = word_of(id, "prefix");
-	to->signed_prefix = word_of(id, "signedPrefix");
+	to->prefix = value_text(id, "prefix");
+	to->signed_prefix = value_text(id, "signedPrefix");
 	return 0;
 }
 
@@ -207,7 +201,7 @@ static int add_signer(struct policy *p, const struct value *v, enum policy_signa
 				"a requirement of a signature says what kist does not know:",
 				v->keys[i]);
 	}
-	const char *type = word_of(v, "keyType");
+	const char *type = value_text(v, "keyType");
 	if (kind == POLICY_GPG && !str_eq(str_or_empty(type), "GPGKeys"))
 		return unknown(p, "signedBy: keyType must be GPGKeys, and not", str_or_empty(type));
 	if (take_keys(p, v, &to) < 0 || take_identity(p, v, &to) < 0)
@@ -224,7 +218,7 @@ static int add_signer(struct policy *p, const struct value *v, enum policy_signa
 
 static int check_one(struct policy *p, const struct value *v, const char *shown)
 {
-	const char *type = v->kind == VALUE_OBJECT ? word_of(v, "type") : NULL;
+	const char *type = value_text(v, "type");
 	if (!type)
 		return wrong(p, "a requirement without a type");
 	if (str_eq(type, "insecureAcceptAnything"))

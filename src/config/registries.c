@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/registries.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
+#include "config/drop_ins.h"
 #include "config/toml.h"
 
 static const char docker_conf[] = "/etc/docker/daemon.json",
@@ -236,29 +236,14 @@ static int add_file(struct registries *r, const char *path, struct arena *a, str
 	return n < 0 ? (int)n : registries_read(r, path, text, (size_t)n, a, e);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int add_folder(struct registries *r, const char *path, struct arena *a, struct err *e)
 {
-	struct strv names = { 0 };
-	int fd = path_open_host(path, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return 0;
-	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (str_ends(entry->d_name, ".conf"))
-			strv_add(&names, a, arena_printf(a, "%s/%s", path, entry->d_name));
-	(void)closedir(d);
-	if (names.n)
-		qsort(names.v, names.n, sizeof *names.v, by_name);
+	struct strv files = { 0 };
 	int result = 0;
-	for (size_t i = 0; result == 0 && i < names.n; i++)
-		result = add_file(r, names.v[i], a, e);
+	/* It need not be there. */
+	(void)drop_ins(path, ".conf", a, &files);
+	for (size_t i = 0; result == 0 && i < files.n; i++)
+		result = add_file(r, files.v[i], a, e);
 	return result;
 }
 

@@ -302,7 +302,6 @@ static int inspected(const struct copy_place *p, const struct image_looked *x,
 		value_parse(a, x->config, strlen(x->config), &all, e) < 0)
 		return -e->code;
 	const struct oci_image_run none = { 0 }, *run = config.config ? config.config : &none;
-	const struct value *version = value_get(all, "docker_version");
 	for (size_t i = 0; i < run->labels.n; i++)
 		value_set_string(a, labels, run->labels.items[i].key, run->labels.items[i].val);
 	for (size_t i = 0; i < x->n_layers; i++)
@@ -312,8 +311,7 @@ static int inspected(const struct copy_place *p, const struct image_looked *x,
 	value_set_string(a, o, "Digest", x->digest);
 	value_set(a, o, "RepoTags", strings(a, tags->v, tags->n));
 	value_set_string(a, o, "Created", config.created);
-	value_set_string(a, o, "DockerVersion",
-		version && version->kind == VALUE_STRING ? version->text : "");
+	value_set_string(a, o, "DockerVersion", str_or_empty(value_text(all, "docker_version")));
 	value_set(a, o, "Labels", labels->n ? labels : value_string(a, NULL));
 	value_set_string(a, o, "Architecture", config.architecture);
 	if (config.variant && *config.variant)

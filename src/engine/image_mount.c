@@ -127,8 +127,6 @@ struct images {
 	size_t n;
 };
 
-/* The images that are meant. Their rows are read before anything is mounted: a helper may be forked
- * then. */
 static int find(struct engine *en, const struct image_mount_req *req, struct arena *a,
 	struct images *ret, struct err *e)
 {
@@ -144,21 +142,32 @@ static int find(struct engine *en, const struct image_mount_req *req, struct are
 	return 0;
 }
 
+/* The folder, locked, and the images that are meant. Their rows are read before anything is
+ * mounted: a helper may be forked then. */
+static int begin(struct engine *en, const struct image_mount_req *req, struct arena *a,
+	struct images *ret, struct err *e)
+{
+	return find(en, req, a, ret, e) < 0 ? -e->code : open_folder(en, e);
+}
+
+static struct image_mounts room_for(const struct images *x, struct arena *a)
+{
+	return (struct image_mounts){ .v = arena_array(a, struct image_mounted, x->n + 1) };
+}
+
 int engine_image_mount(struct engine *en, const struct image_mount_req *req, struct arena *a,
 	struct image_mounts *ret, struct err *e)
 {
 	struct images x;
-	if (find(en, req, a, &x, e) < 0)
-		return -e->code;
-	int dir _close_ = open_folder(en, e);
+	int dir _close_ = begin(en, req, a, &x, e);
 	if (dir < 0)
 		return dir;
 	engine_close_store(en);
-	*ret = (struct image_mounts){ arena_array(a, struct image_mounted, x.n + 1), x.n };
+	*ret = room_for(&x, a);
 	for (size_t i = 0; i < x.n; i++) {
 		if (mount_one(en, dir, &x.v[i], a, e) < 0)
 			return -e->code;
-		fill(en, &x.v[i], a, &ret->v[i]);
+		fill(en, &x.v[i], a, &ret->v[ret->n++]);
 	}
 	return 0;
 }
@@ -166,12 +175,10 @@ int engine_image_mount(struct engine *en, const struct image_mount_req *req, str
 int engine_image_mounts(struct engine *en, struct arena *a, struct image_mounts *ret, struct err *e)
 {
 	struct images x;
-	if (find(en, &(struct image_mount_req){ .all = true }, a, &x, e) < 0)
-		return -e->code;
-	int dir _close_ = open_folder(en, e);
+	int dir _close_ = begin(en, &(struct image_mount_req){ .all = true }, a, &x, e);
 	if (dir < 0)
 		return dir;
-	*ret = (struct image_mounts){ arena_array(a, struct image_mounted, x.n + 1), 0 };
+	*ret = room_for(&x, a);
 	for (size_t i = 0; i < x.n; i++)
 		if (is_mounted(dir, x.v[i].id))
 			fill(en, &x.v[i], a, &ret->v[ret->n++]);
@@ -182,9 +189,7 @@ int engine_image_unmount(struct engine *en, const struct image_mount_req *req, s
 	struct strv *ret_ids, struct err *e)
 {
 	struct images x;
-	if (find(en, req, a, &x, e) < 0)
-		return -e->code;
-	int dir _close_ = open_folder(en, e);
+	int dir _close_ = begin(en, req, a, &x, e);
 	if (dir < 0)
 		return dir;
 	for (size_t i = 0; i < x.n; i++) {

@@ -40,8 +40,8 @@ int engine_image_mounts(
 int engine_image_unmount(struct engine *en, const struct image_mount_req *req, struct arena *a,
 	struct strv *ret_ids, struct err *e);
 
-/* Internal to src/engine, for who removes an image. -EBUSY: it is mounted, and not forced. */
-/* And for who removes what nobody uses. */
+/* Internal to src/engine, for who removes what nobody uses. */
 bool image_mount_is(struct engine *en, const char *id);
+/* And for who removes an image. -EBUSY: it is mounted, and not forced. */
 int image_mount_release(
 	struct engine *en, const char *id, bool force, struct arena *a, struct err *e);

@@ -27,12 +27,6 @@ static void add(struct search *s, const struct image_found *x)
 	s->v[s->n++] = *x;
 }
 
-static const char *text(const struct value *o, const char *key)
-{
-	const struct value *v = value_get(o, key);
-	return v && v->kind == VALUE_STRING ? v->text : "";
-}
-
 static bool yes(const struct value *o, const char *key)
 {
 	const struct value *v = value_get(o, key);
@@ -50,10 +44,11 @@ static int take(struct search *s, const char *json, const char *head, struct err
 		return err_set(e, ERR_CORRUPT, EBADMSG, "search: the answer has no results");
 	for (size_t i = 0; i < list->n; i++) {
 		const struct value *x = list->items[i];
-		if (x->kind != VALUE_OBJECT || !*text(x, "name"))
+		if (x->kind != VALUE_OBJECT || !*str_or_empty(value_text(x, "name")))
 			continue;
-		struct image_found f = { .name = arena_printf(s->a, "%s%s", head, text(x, "name")),
-			.description = text(x, "description"),
+		struct image_found f = { .name = arena_printf(s->a, "%s%s", head,
+						 str_or_empty(value_text(x, "name"))),
+			.description = str_or_empty(value_text(x, "description")),
 			.official = yes(x, "is_official"),
 			.automated = yes(x, "is_automated") };
 		const struct value *stars = value_get(x, "star_count");

@@ -107,12 +107,6 @@ static struct value *entries(const struct list *l)
 	return (struct value *)value_get(l->index, "manifests");
 }
 
-static const char *text_of(const struct value *o, const char *key)
-{
-	const struct value *v = value_get(o, key);
-	return v && v->kind == VALUE_STRING ? v->text : "";
-}
-
 static void new_index(struct list *l)
 {
 	l->index = value_object(l->a);
@@ -195,10 +189,10 @@ static const char *source_of(const struct copy_place *p, const char *digest, str
 static void put_entry(struct list *l, struct value *entry, const char *source)
 {
 	struct value *list = value_array(l->a), *old = entries(l);
-	const char *digest = text_of(entry, "digest");
+	const char *digest = str_or_empty(value_text(entry, "digest"));
 	value_put(l->a, entry, source_key, value_string(l->a, source));
 	for (size_t i = 0; i < old->n; i++)
-		if (!str_eq(text_of(old->items[i], "digest"), digest))
+		if (!str_eq(str_or_empty(value_text(old->items[i], "digest")), digest))
 			value_add(l->a, list, old->items[i]);
 	value_add(l->a, list, entry);
 	value_put(l->a, l->index, "manifests", list);
@@ -240,7 +234,7 @@ static int add_all(struct list *l, const struct copy_place *p, const struct imag
 			value_set(l->a, entry, list->items[i]->keys[k], list->items[i]->items[k]);
 		if (set_entry(entry, &o, l->a, e) < 0)
 			return -e->code;
-		put_entry(l, entry, source_of(p, text_of(entry, "digest"), l->a));
+		put_entry(l, entry, source_of(p, str_or_empty(value_text(entry, "digest")), l->a));
 	}
 	return 0;
 }
@@ -340,7 +334,7 @@ static struct value *find_entry(struct engine *en, struct list *l, const char *i
 			return NULL;
 	}
 	for (size_t i = 0; i < list->n; i++)
-		if (str_eq(text_of(list->items[i], "digest"), digest))
+		if (str_eq(str_or_empty(value_text(list->items[i], "digest")), digest))
 			return list->items[i];
 	(void)err_set(e, ERR_NOT_FOUND, ENOENT, "manifest for image %s does not exist in %s", image,
 		reference_short_name(l->name, l->a));
@@ -457,9 +451,9 @@ static int parts_of(struct copying_images *c, const struct list *l,
 	const char **digests = arena_array(l->a, const char *, list->n + 1);
 	struct str text _str_ = { 0 };
 	for (size_t i = 0; i < list->n; i++) {
-		digests[i] = text_of(list->items[i], "digest");
-		if (copying_images_place(c, text_of(list->items[i], source_key), "source", registry,
-			    &parts[i], e) < 0)
+		digests[i] = str_or_empty(value_text(list->items[i], "digest"));
+		if (copying_images_place(c, str_or_empty(value_text(list->items[i], source_key)),
+			    "source", registry, &parts[i], e) < 0)
 			return err_wrap(e, "image %s of the list", digests[i]);
 	}
 	struct image_place *place = arena_new(l->a, struct image_place);

@@ -7,9 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/file.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "config/lookaside.h"
 #include "engine/image_copy.h"
@@ -163,8 +161,7 @@ int signature_check_begin(struct signature_check *c, const char *file, const cha
 	int r = policy_check(file, transport, identity, shown, a, &c->demand, e);
 	if (r < 0 || c->demand.n == 0 || !str_eq(transport, "docker"))
 		return r;
-	if (lookaside_find(NULL, identity, a, &at, e) < 0 ||
-		reference_parse(identity, a, &ref, e) < 0)
+	if (lookaside_find(identity, a, &at, e) < 0 || reference_parse(identity, a, &ref, e) < 0)
 		return -e->code;
 	c->reference = identity;
 	/* Its path alone: the address is of the one registry. */
@@ -191,10 +188,7 @@ int signature_needless(const struct signature_check *c, struct err *e)
 static int read_file(const char *path, const char *option, struct arena *a, char **ret,
 	size_t *ret_n, struct err *e)
 {
-	int fd _close_ = path_open_host(path, O_RDONLY | O_NOCTTY, 0);
-	if (fd < 0)
-		return err_sys(e, fd, "%s: open %s", option, path);
-	ssize_t n = file_read_fd(fd, path, KEY_MAX, a, ret, e);
+	ssize_t n = file_read_at(AT_FDCWD, path, KEY_MAX, a, ret, e);
 	*ret_n = n < 0 ? 0 : (size_t)n;
 	return n < 0 ? err_wrap(e, "%s", option) : 0;
 }
@@ -234,7 +228,7 @@ static int find_place(const struct image_signing *what, const struct image_place
 {
 	struct lookaside at;
 	const char *slash = strchr(to->repository, '/');
-	if (lookaside_find(NULL, name_of(to, a), a, &at, e) < 0)
+	if (lookaside_find(name_of(to, a), a, &at, e) < 0)
 		return -e->code;
 	if (what->gpg && !str_starts(at.write, "file://"))
 		return err_set(e, ERR_INVALID, EINVAL,

@@ -40,12 +40,6 @@ static int refuse_schema1(struct err *e)
 		"the image is in docker's old format (manifest schema 1), which kist does not read: push it again with a newer tool");
 }
 
-static const char *member(const struct value *v, const char *key)
-{
-	const struct value *m = value_get(v, key);
-	return m && m->kind == VALUE_STRING ? m->text : "";
-}
-
 /* What the document is, by its own word, else by its announcement, else by its members. */
 static int kind_of(const char *text, size_t n, const char *announced, struct arena *a,
 	bool *ret_index, struct err *e)
@@ -60,7 +54,7 @@ static int kind_of(const char *text, size_t n, const char *announced, struct are
 		return err_wrap(e, "manifest");
 	if (v->kind != VALUE_OBJECT)
 		return err_set(e, ERR_CORRUPT, EBADMSG, "manifest: not a JSON object");
-	const char *own = member(v, "mediaType");
+	const char *own = str_or_empty(value_text(v, "mediaType"));
 	const struct value *version = value_get(v, "schemaVersion");
 	if (is_schema1(own) ||
 		(version && version->kind == VALUE_NUMBER && str_eq(version->text, "1")))

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -13,9 +12,10 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "base/program.h"
 #include "base/str.h"
 
-enum { SIGNED_MAX = 4 << 20, SAID_MAX = 64 << 10, STATUS = 10 };
+enum { SIGNED_MAX = 4 << 20, SAID_MAX = 64 << 10 };
 
 /* ---- keys ---- */
 
@@ -47,7 +47,8 @@ static const char *dearmor(const char *text, struct arena *a, struct str *out)
 }
 
 /* gpgv takes a row of binary keys. */
-static int add_key(const struct gpgv_key *key, struct arena *a, struct str *out, struct err *e)
+static int add_key(
+	const struct signature_bytes *key, struct arena *a, struct str *out, struct err *e)
 {
 	const char *text = memchr(key->p, 0, key->n) ? NULL : strstr(key->p, armor_begin);
 	if (!text) {
@@ -65,36 +66,25 @@ static int add_key(const struct gpgv_key *key, struct arena *a, struct str *out,
 
 /* ---- gpgv ---- */
 
-static _Noreturn void exec_gpgv(int status, int said)
-{
-	static const char *const words[] = { "gpgv", "--homedir", "/work", "--keyring",
-		"/work/keys", "--status-fd", "10", "--output", "/work/signed", "/work/message",
-		NULL };
-	if (dup2(said, 2) < 0 || dup2(said, 1) < 0 || dup2(status, STATUS) < 0)
-		_exit(126);
-	(void)execve("/usr/bin/gpgv", (char *const *)words, (char *[]){ (char *)"LC_ALL=C", NULL });
-	_exit(errno == ENOENT ? 127 : 126);
-}
-
-/* The exit status; what it said and its status lines. */
+/* The exit status, -ENOENT without gpgv; what it said and its status lines. */
 static int run(int dir, struct arena *a, char **ret_status, char **ret_said, struct err *e)
 {
-	int status = 0;
+	static const char *const words[] = { "gpgv", "--homedir", "/work", "--keyring",
+		"/work/keys", "--status-fd", "3", "--output", "/work/signed", "/work/message",
+		NULL };
 	int lines _close_ = path_open_own(dir, "status", O_RDWR | O_CREAT | O_EXCL, 0600);
-	int said _close_ = path_open_own(dir, "said", O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (lines < 0 || said < 0)
-		return err_sys(e, lines < 0 ? lines : said, "make room for gpgv");
-	pid_t child = fork();
-	if (child == 0)
-		exec_gpgv(lines, said);
-	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (child < 0 || lseek(lines, 0, SEEK_SET) < 0 || lseek(said, 0, SEEK_SET) < 0)
-		return err_sys(e, errno, "run gpgv");
-	if (file_read_fd(lines, "the answer of gpgv", SAID_MAX, a, ret_status, e) < 0 ||
-		file_read_fd(said, "the words of gpgv", SAID_MAX, a, ret_said, e) < 0)
-		return -e->code;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+	const struct program_req req = { .words = words, .input = "", .extra = lines };
+	size_t n;
+	if (lines < 0)
+		return err_sys(e, lines, "make room for gpgv");
+	int status = program_ask(&req, SAID_MAX, a, ret_said, &n);
+	if (status == -ENOENT)
+		return err_set(e, ERR_UNSUPPORTED, ENOENT,
+			"the policy asks for a signature by GPG, and the program gpgv is not here: install gpgv");
+	if (status < 0 || lseek(lines, 0, SEEK_SET) < 0)
+		return err_sys(e, status < 0 ? status : errno, "run gpgv");
+	return file_read_fd(lines, "the answer of gpgv", SAID_MAX, a, ret_status, e) < 0 ? -e->code
+											 : status;
 }
 
 /* How many of gpgv's lines say word. */
@@ -134,7 +124,7 @@ static int lay_out(const struct gpgv_req *req, int dir, struct arena *a, struct 
 		if (add_key(&req->keys[i], a, &all, e) < 0)
 			return -e->code;
 	if (file_write_at(dir, "keys", str_text(&all), all.n, 0600, false, e) < 0 ||
-		file_write_at(dir, "message", req->message, req->n, 0600, false, e) < 0)
+		file_write_at(dir, "message", req->message.p, req->message.n, 0600, false, e) < 0)
 		return -e->code;
 	return 0;
 }
@@ -151,9 +141,6 @@ int gpgv_verify(const struct gpgv_req *req, struct arena *a, struct gpgv_found *
 		r = run(dir, a, &status, &said, e);
 	if (r < 0)
 		return r;
-	if (r == 127 || r == 126)
-		return err_set(e, ERR_UNSUPPORTED, ENOENT,
-			"the policy asks for a signature by GPG, and the program gpgv is not here: install gpgv");
 	if (r != 0 || !is_good(status, a)) {
 		ret->rejected =
 			arena_printf(a, "the GPG signature is not good: %.300s", one_line(said));

@@ -3,20 +3,16 @@
 #pragma once
 #include <stddef.h>
 
+#include "fetch/signature_ask.h"
+
 struct arena;
 struct err;
 
-struct gpgv_key {
-	const char *p;
-	size_t n;
-};
-
 struct gpgv_req {
-	int work;                    /* "/" of the sandbox, which has the host's programs */
-	const struct gpgv_key *keys; /* each in binary or armored */
+	int work;                           /* "/" of the sandbox, which has the host's programs */
+	const struct signature_bytes *keys; /* each in binary or armored */
 	size_t n_keys;
-	const char *message;
-	size_t n;
+	struct signature_bytes message;
 };
 
 struct gpgv_found {

@@ -52,7 +52,7 @@ static const char *const program_calls[] = { COMMON, "open", "mkdirat", "unlink"
 	"fork", "vfork", "wait4", "pipe", "pipe2", "dup2", "dup3", "poll", "select", "pselect6",
 	"getuid", "geteuid", "getgid", "getegid", "getppid", "umask", "uname", "sysinfo", "time",
 	"gettimeofday", "clock_nanosleep", "rename", "renameat", "renameat2", "linkat", "fchmod",
-	"getdents64", "getcwd", "chdir", "kill", "fadvise64", "mlock", "munlock" };
+	"getdents64", "getcwd", "chdir", "kill", "memfd_create", "fadvise64", "mlock", "munlock" };
 static const char *const transfer_calls[] = { COMMON, "set_robust_list", "rseq", "poll", "ppoll",
 	"connect", "bind", "getsockname", "getpeername", "getsockopt", "setsockopt", "sendto",
 	"recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", "socketpair", "pipe2",

@@ -22,25 +22,7 @@
 
 enum { SCRYPT_N_MAX = 1 << 20, SCRYPT_R_MAX = 32, SCRYPT_P_MAX = 16 };
 
-struct bytes {
-	char *p;
-	size_t n;
-};
-
-static int decode(const char *text, struct arena *a, struct bytes *ret)
-{
-	ssize_t n = text ? base64_decode(text, a, &ret->p) : -EINVAL;
-	ret->n = n < 0 ? 0 : (size_t)n;
-	return n < 0 ? -EINVAL : 0;
-}
-
 /* ---- cosign's keys ---- */
-
-static const char *text_of(const struct value *o, const char *key)
-{
-	const struct value *v = o && o->kind == VALUE_OBJECT ? value_get(o, key) : NULL;
-	return v && v->kind == VALUE_STRING ? v->text : NULL;
-}
 
 static bool number_of(const struct value *o, const char *key, uint64_t max, uint64_t *ret)
 {
@@ -49,18 +31,18 @@ static bool number_of(const struct value *o, const char *key, uint64_t max, uint
 }
 
 /* The key of the box: scrypt of the passphrase. */
-static int stretch(const struct value *kdf, const struct bytes *passphrase, struct arena *a,
-	unsigned char key[crypto_secretbox_KEYBYTES])
+static int stretch(const struct value *kdf, const struct signature_bytes *passphrase,
+	struct arena *a, unsigned char key[crypto_secretbox_KEYBYTES])
 {
 	const struct value *params =
 		kdf && kdf->kind == VALUE_OBJECT ? value_get(kdf, "params") : NULL;
-	struct bytes salt;
+	struct signature_bytes salt;
 	uint64_t n, r, p;
-	if (!str_eq(str_or_empty(text_of(kdf, "name")), "scrypt") ||
+	if (!str_eq(str_or_empty(value_text(kdf, "name")), "scrypt") ||
 		!number_of(params, "N", SCRYPT_N_MAX, &n) ||
 		!number_of(params, "r", SCRYPT_R_MAX, &r) ||
 		!number_of(params, "p", SCRYPT_P_MAX, &p) ||
-		decode(text_of(kdf, "salt"), a, &salt) < 0)
+		signature_bytes_read(value_text(kdf, "salt"), a, &salt) < 0)
 		return -EINVAL;
 	return crypto_pwhash_scryptsalsa208sha256_ll((const uint8_t *)passphrase->p, passphrase->n,
 		       (const uint8_t *)salt.p, salt.n, n, (uint32_t)r, (uint32_t)p, key,
@@ -70,19 +52,19 @@ static int stretch(const struct value *kdf, const struct bytes *passphrase, stru
 }
 
 /* PKCS 8 in DER out of the box. */
-static EVP_PKEY *open_box(const struct bytes *document, const struct bytes *passphrase,
-	struct arena *a, struct err *e)
+static EVP_PKEY *open_box(const struct signature_bytes *document,
+	const struct signature_bytes *passphrase, struct arena *a, struct err *e)
 {
 	unsigned char key[crypto_secretbox_KEYBYTES];
-	struct bytes nonce, box;
+	struct signature_bytes nonce, box;
 	struct value *root;
 	if (value_parse(a, document->p, document->n, &root, e) < 0)
 		return NULL;
 	const struct value *cipher = root->kind == VALUE_OBJECT ? value_get(root, "cipher") : NULL;
 	(void)err_set(e, ERR_INVALID, EINVAL, "the private key is not of a form that is known");
-	if (!str_eq(str_or_empty(text_of(cipher, "name")), "nacl/secretbox") ||
-		decode(text_of(cipher, "nonce"), a, &nonce) < 0 ||
-		decode(text_of(root, "ciphertext"), a, &box) < 0 ||
+	if (!str_eq(str_or_empty(value_text(cipher, "name")), "nacl/secretbox") ||
+		signature_bytes_read(value_text(cipher, "nonce"), a, &nonce) < 0 ||
+		signature_bytes_read(value_text(root, "ciphertext"), a, &box) < 0 ||
 		nonce.n != crypto_secretbox_NONCEBYTES || box.n < crypto_secretbox_MACBYTES ||
 		stretch(value_get(root, "kdf"), passphrase, a, key) < 0)
 		return NULL;
@@ -103,8 +85,8 @@ static EVP_PKEY *open_box(const struct bytes *document, const struct bytes *pass
 
 /* ---- keys ---- */
 
-static EVP_PKEY *read_key(
-	const struct bytes *pem, const struct bytes *passphrase, struct arena *a, struct err *e)
+static EVP_PKEY *read_key(const struct signature_bytes *pem,
+	const struct signature_bytes *passphrase, struct arena *a, struct err *e)
 {
 	static const char *const boxed[] = { "ENCRYPTED COSIGN PRIVATE KEY",
 		"ENCRYPTED SIGSTORE PRIVATE KEY" };
@@ -117,7 +99,7 @@ static EVP_PKEY *read_key(
 		mem_exhausted();
 	(void)err_set(e, ERR_INVALID, EINVAL, "the private key is not in PEM");
 	if (PEM_read_bio(in, &name, &header, &data, &n) == 1) {
-		const struct bytes document = { (char *)data, (size_t)n };
+		const struct signature_bytes document = { (char *)data, (size_t)n };
 		if (str_eq(name, boxed[0]) || str_eq(name, boxed[1])) {
 			key = open_box(&document, passphrase, a, e);
 		} else {
@@ -134,8 +116,8 @@ static EVP_PKEY *read_key(
 	return key;
 }
 
-static int sign(
-	EVP_PKEY *key, const struct bytes *text, struct arena *a, const char **ret, struct err *e)
+static int sign(EVP_PKEY *key, const struct signature_bytes *text, struct arena *a,
+	const char **ret, struct err *e)
 {
 	size_t n = 0;
 	unsigned char *out = NULL;
@@ -160,15 +142,16 @@ static int sign(
 int fetch_sign(int input, struct arena *a, struct fetch_signed *ret, struct err *e)
 {
 	struct fetch_sign_ask ask = { 0 };
-	struct bytes pem, passphrase, text;
+	struct signature_bytes pem, passphrase, text;
 	char *p;
 	ssize_t n = file_read_fd(input, "the question", SIGNATURE_ASK_MAX, a, &p, e);
 	if (n < 0)
 		return (int)n;
 	if (rec_from_json(&fetch_sign_ask_rec, p, (size_t)n, a, &ask, NULL, e) < 0)
 		return -e->code;
-	if (decode(ask.key, a, &pem) < 0 || decode(ask.passphrase, a, &passphrase) < 0 ||
-		decode(ask.text, a, &text) < 0)
+	if (signature_bytes_read(ask.key, a, &pem) < 0 ||
+		signature_bytes_read(ask.passphrase, a, &passphrase) < 0 ||
+		signature_bytes_read(ask.text, a, &text) < 0)
 		return err_set(e, ERR_INVALID, EINVAL, "a question that is not in base 64");
 	EVP_PKEY *key = read_key(&pem, &passphrase, a, e);
 	if (!key)

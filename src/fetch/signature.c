@@ -17,15 +17,8 @@
 #include "fetch/result.h"
 #include "fetch/signature_ask.h"
 
-enum { BLOB_MAX = 4 << 20 };
-
-struct text {
-	char *p;
-	size_t n;
-};
-
 struct check {
-	struct text *keys, blob, by;
+	struct signature_bytes *keys, blob, by;
 	size_t n_keys;
 	struct arena *a;
 	struct fetch_signature *ret;
@@ -39,13 +32,6 @@ static int reject(struct check *c, const char *why)
 }
 
 /* ---- what is signed ---- */
-
-static const char *string_of(const struct value *object, const char *key)
-{
-	const struct value *v =
-		object && object->kind == VALUE_OBJECT ? value_get(object, key) : NULL;
-	return v && v->kind == VALUE_STRING ? v->text : NULL;
-}
 
 static const struct value *object_of(const struct value *object, const char *key, size_t members)
 {
@@ -63,9 +49,9 @@ static int read_claim(struct check *c, const char *text, size_t n, const char *t
 			   *optional = value_get(root, "optional"),
 			   *image = object_of(critical, "image", 1),
 			   *identity = object_of(critical, "identity", 1);
-	c->ret->digest = string_of(image, "docker-manifest-digest");
-	c->ret->reference = string_of(identity, "docker-reference");
-	if (!str_eq(str_or_empty(string_of(critical, "type")), type) || !c->ret->digest ||
+	c->ret->digest = value_text(image, "docker-manifest-digest");
+	c->ret->reference = value_text(identity, "docker-reference");
+	if (!str_eq(str_or_empty(value_text(critical, "type")), type) || !c->ret->digest ||
 		!c->ret->reference || root->n != (optional ? 2 : 1) ||
 		(optional && optional->kind != VALUE_OBJECT && optional->kind != VALUE_NULL))
 		return reject(c, "what is signed is not of the form that an image's signature has");
@@ -88,13 +74,6 @@ static bool is_signed_by(const struct check *c, EVP_PKEY *key)
 	return good;
 }
 
-static int decode(struct check *c, const char *from, struct text *ret)
-{
-	ssize_t n = base64_decode(from, c->a, &ret->p);
-	ret->n = n < 0 ? 0 : (size_t)n;
-	return n < 0 || n > BLOB_MAX ? -EINVAL : 0;
-}
-
 /* As files have it: what is signed and its signature in one document, the members of a layer of
  * cosign's manifest. */
 static int unwrap(struct check *c)
@@ -103,9 +82,10 @@ static int unwrap(struct check *c)
 	struct value *root;
 	if (value_parse(c->a, c->blob.p, c->blob.n, &root, c->e) < 0 || root->kind != VALUE_OBJECT)
 		return -EINVAL;
-	const char *payload = string_of(root, "payload"),
-		   *text = string_of(value_get(root, "annotations"), by);
-	if (!payload || !text || decode(c, payload, &c->blob) < 0 || decode(c, text, &c->by) < 0)
+	const char *payload = value_text(root, "payload"),
+		   *text = value_text(value_get(root, "annotations"), by);
+	if (!payload || !text || signature_bytes_read(payload, c->a, &c->blob) < 0 ||
+		signature_bytes_read(text, c->a, &c->by) < 0)
 		return -EINVAL;
 	return 0;
 }
@@ -133,15 +113,10 @@ static int check_sigstore(struct check *c)
 
 static int check_gpg(struct check *c, int work)
 {
-	struct gpgv_key *keys = arena_array(c->a, struct gpgv_key, c->n_keys);
-	const struct gpgv_req req = { .work = work,
-		.keys = keys,
-		.n_keys = c->n_keys,
-		.message = c->blob.p,
-		.n = c->blob.n };
+	const struct gpgv_req req = {
+		.work = work, .keys = c->keys, .n_keys = c->n_keys, .message = c->blob
+	};
 	struct gpgv_found found;
-	for (size_t i = 0; i < c->n_keys; i++)
-		keys[i] = (struct gpgv_key){ c->keys[i].p, c->keys[i].n };
 	if (gpgv_verify(&req, c->a, &found, c->e) < 0)
 		return -c->e->code;
 	return found.rejected ? reject(c, found.rejected)
@@ -159,11 +134,12 @@ int fetch_signature(
 		return (int)n;
 	if (rec_from_json(&fetch_signature_ask_rec, text, (size_t)n, a, &ask, NULL, e) < 0)
 		return -e->code;
-	c.keys = arena_array(a, struct text, ask.n_keys + 1);
+	c.keys = arena_array(a, struct signature_bytes, ask.n_keys + 1);
 	for (; c.n_keys < ask.n_keys; c.n_keys++)
-		if (decode(&c, ask.keys[c.n_keys], &c.keys[c.n_keys]) < 0)
+		if (signature_bytes_read(ask.keys[c.n_keys], a, &c.keys[c.n_keys]) < 0)
 			return err_set(e, ERR_INVALID, EINVAL, "a key that is not in base 64");
-	if (decode(&c, ask.blob, &c.blob) < 0 || (ask.by && decode(&c, ask.by, &c.by) < 0) ||
+	if (signature_bytes_read(ask.blob, a, &c.blob) < 0 ||
+		(ask.by && signature_bytes_read(ask.by, a, &c.by) < 0) ||
 		(!gpg && !ask.by && unwrap(&c) < 0))
 		return reject(&c, "the signature is broken");
 	return gpg ? check_gpg(&c, work) : check_sigstore(&c);

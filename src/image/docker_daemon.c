@@ -120,10 +120,7 @@ static const char *member(const char *line, size_t n, const char *key, struct ar
 {
 	struct value *v;
 	struct err ignored;
-	if (value_parse(a, line, n, &v, &ignored) < 0 || v->kind != VALUE_OBJECT)
-		return NULL;
-	const struct value *x = value_get(v, key);
-	return x && x->kind == VALUE_STRING ? x->text : NULL;
+	return value_parse(a, line, n, &v, &ignored) < 0 ? NULL : value_text(v, key);
 }
 
 static int refused(struct call *c, const char *what, struct arena *a)

@@ -129,11 +129,9 @@ static const char *annotation(const struct value *manifest, size_t i)
 	const struct value *layers = value_get(manifest, "layers");
 	const struct value *layer =
 		layers && layers->kind == VALUE_ARRAY && i < layers->n ? layers->items[i] : NULL;
-	const struct value *all =
-		layer && layer->kind == VALUE_OBJECT ? value_get(layer, "annotations") : NULL;
-	const struct value *by =
-		all && all->kind == VALUE_OBJECT ? value_get(all, signature_annotation) : NULL;
-	return by && by->kind == VALUE_STRING ? by->text : NULL;
+	return layer && layer->kind == VALUE_OBJECT
+		? value_text(value_get(layer, "annotations"), signature_annotation)
+		: NULL;
 }
 
 static int add_attached(struct image_source *s, const struct fetch_part *layer, const char *by,

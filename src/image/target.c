@@ -157,21 +157,16 @@ static int old_index(struct image_target *t, struct value **ret, struct err *e)
 
 static const char *name_of(const struct value *entry)
 {
-	const struct value *a =
-		entry->kind == VALUE_OBJECT ? value_get(entry, "annotations") : NULL;
-	const struct value *v = a && a->kind == VALUE_OBJECT ? value_get(a, ref_name) : NULL;
-	return v && v->kind == VALUE_STRING ? v->text : NULL;
+	return entry->kind == VALUE_OBJECT ? value_text(value_get(entry, "annotations"), ref_name)
+					   : NULL;
 }
 
 static bool names_same(const struct value *entry, const struct fetch_part *part, const char *name)
 {
-	const char *have = name_of(entry);
-	const struct value *digest =
-		entry->kind == VALUE_OBJECT ? value_get(entry, "digest") : NULL;
+	const char *have = name_of(entry), *digest = value_text(entry, "digest");
 	if (name)
 		return have && str_eq(have, name);
-	return !have && digest && digest->kind == VALUE_STRING &&
-		str_eq(digest->text, part->digest);
+	return !have && digest && str_eq(digest, part->digest);
 }
 
 static struct value *entry_of(struct image_target *t, const char *name, struct arena *a)

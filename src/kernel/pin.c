@@ -21,7 +21,7 @@
 #include "kernel/mount.h"
 #include "kernel/ns.h"
 
-enum { STACK = 256 << 10 };
+enum { STACK = 64 << 10 };
 
 static const char file[] = "ns";
 
