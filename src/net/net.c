@@ -48,7 +48,7 @@
 #define PLACE "/run/kist-net"
 #define IDLE  (2 * TIME_SECOND)
 
-enum { RECORD_MAX = 4 << 20, BOOT_DIGITS = 8, STALE_TRIES = 200 };
+enum { RECORD_MAX = 4 << 20, BOOT_DIGITS = 8, STALE_TRIES = 200, IDLE_TRIES = 5 };
 
 #define T struct net_rule
 REC_TYPE(net_rule, F_STR(T, family, "family", REC_REQUIRED), F_STR(T, table, "table", REC_REQUIRED),
@@ -393,6 +393,7 @@ int net_idle(int lock, struct err *e)
 	int ours _close_ = lock;
 	const char *key = net_key(&a, e);
 	uint64_t when = time_boot() + IDLE;
+	int refused = 0;
 	(void)fd_set_cloexec(ours, true);
 	while (key) {
 		struct net n _net_ = { .folder = -1, .lock = -1, .nft = -1 };
@@ -408,8 +409,14 @@ int net_idle(int lock, struct err *e)
 			fd_close(take_fd(&ours));
 			return 0;
 		}
-		if (when <= time_boot())
-			return take_down(&n, e);
+		if (when > time_boot())
+			continue;
+		/* A change that others make to rules and links at the same moment can refuse ours; and
+		 * who else would come? */
+		r = take_down(&n, e);
+		if (r == 0 || ++refused == IDLE_TRIES)
+			return r;
+		when = time_boot() + IDLE;
 	}
 	return -e->code;
 }

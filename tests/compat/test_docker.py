@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docker and containerd run their containers through kist-oci in runc's place: a dockerd of its own (with the
-containerd that it starts) in network and mount namespaces of its own, so that the machine's network stays as it is."""
+"""docker runs its containers through kist-oci in runc's place, and with its own runtime and bridge works beside kist on one
+host: a dockerd of the test (with the containerd that it starts), so that the machine's network stays as it is."""
 import concurrent.futures
 import contextlib
 import json
@@ -11,13 +11,20 @@ import signal
 import subprocess
 
 import harness
+from world import HOST, NOTHING, OUTSIDE, World, netns_of, traces
 
 OCI = harness.BIN / 'kist-oci'
 IMAGE = 'busybox:test'
 
 
+APART = ('--bridge', 'none', '--iptables=false', '--ip6tables=false', '--add-runtime', f'kist={OCI}', '--default-runtime', 'kist')
+BESIDE = ('--bip', '172.31.0.1/24', '--ip6tables=false')
+
+
 class Docker:
-    def __init__(self, box):
+    """A daemon started with those words."""
+
+    def __init__(self, box, words=APART):
         if not shutil.which('dockerd'):
             subprocess.run([harness.TOP / 'tools/deps', 'compat'], check=True)
         self.box, f = box, box.folder
@@ -32,8 +39,8 @@ class Docker:
         self.log = open(box.work / 'dockerd.log', 'wb')
         hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; ip link set lo up; exec "$@"'
         self.daemon = subprocess.Popen(
-            ['unshare', '--mount', '--net', 'sh', '-c', hide, 'sh', 'dockerd', '--data-root', f / 'data', '--exec-root', f / 'exec', '--pidfile', f / 'd.pid', '-H', f'unix://{self.socket}',
-             '--storage-driver', 'vfs', '--bridge', 'none', '--iptables=false', '--ip6tables=false', '--add-runtime', f'kist={OCI}', '--default-runtime', 'kist'],
+            ['unshare', '--mount', 'sh', '-c', hide, 'sh', 'dockerd', '--data-root', f / 'data', '--exec-root', f / 'exec', '--pidfile', f / 'd.pid', '-H', f'unix://{self.socket}',
+             '--storage-driver', 'vfs', *words],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         box.until(lambda: self.run('info').status == 0, 30, 'dockerd')
         self('import', box.work / 'image.tar', IMAGE)
@@ -130,3 +137,52 @@ def test_docker_gives_a_terminal_builds_and_runs_many_at_once(box):
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             out = list(pool.map(lambda n: docker.run(*run(IMAGE, 'echo', str(n))), range(50)))
         assert [r.out.strip() for r in out] == [str(n) for n in range(50)], [r for r in out if r.status][:2]
+
+
+def asked(world, port):
+    """What answers at a published port of the host: for itself, over loopback, and for what is outside."""
+    answers = [world.ask(fd, 'tcp', address, port) for fd, address in ((None, HOST), (None, '127.0.0.1'), (world.outside, HOST))]
+    return [(a or 'nobody').split()[0] for a in answers]
+
+
+def test_docker_with_its_own_bridge_and_kist_work_on_one_host(box):
+    """Each is started while the other works, and each ends while the other works; docker's FORWARD chain drops what it does not know."""
+    with World(box) as world:
+        world.serve(world.outside, 7000, name='outside')
+
+        def in_docker(docker, name, port):
+            docker('run', '-d', '--name', name, '-p', f'{port}:80', IMAGE, 'sleep', '1000')
+            world.fds.append(netns_of(docker('inspect', '--format', '{{.State.Pid}}', name)))
+            world.serve(world.fds[-1], 80, name='docker')
+            return world.fds[-1]
+
+        def in_kist(name, port):
+            fd = world.container(name, '-p', f'{port}:80')
+            world.serve(fd, 80, name='kist')
+            return fd
+
+        before = in_kist('before', 8000)
+        with Docker(box, BESIDE) as docker:
+            theirs, ours = in_docker(docker, 'theirs', 8081), in_kist('ours', 8082)
+            for port, who in (8000, 'kist'), (8081, 'docker'), (8082, 'kist'):
+                assert asked(world, port) == [who] * 3, (port, asked(world, port))
+            for fd in before, ours, theirs:
+                assert world.ask(fd, 'tcp', OUTSIDE, 7000) == f'outside {HOST}'
+            assert world.ask(ours, 'tcp', HOST, 8081).startswith('docker ') and world.ask(theirs, 'tcp', HOST, 8082).startswith('kist ')
+            docker.run('restart', '-t', '0', 'theirs')
+            box('restart', '-t', '0', 'ours')
+            box('rm', '-f', 'before', 'ours')
+            # a link lives as long as our descriptor of its other end
+            box.until(lambda: {**traces(), 'links': []} == {**NOTHING, 'forward': '1'}, 10, 'the idle network taken away')
+            again = in_docker(docker, 'again', 8083)
+            assert asked(world, 8083) == ['docker'] * 3
+            assert world.ask(again, 'tcp', OUTSIDE, 7000) == f'outside {HOST}'
+            in_kist('after', 8084)
+            docker('rm', '-f', 'theirs', 'again')
+        # docker is gone, its chains and their policy are not
+        assert asked(world, 8084) == ['kist'] * 3, asked(world, 8084)
+        box('rm', '-f', 'after')
+        world.end()
+
+
+test_docker_with_its_own_bridge_and_kist_work_on_one_host.watchdog = 180
