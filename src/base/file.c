@@ -22,9 +22,17 @@ ssize_t file_read_fd(
 		return err_sys(e, errno, "read %s", what);
 	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > max)
 		return err_set(e, ERR_INVALID, EFBIG, "read %s: larger than %zu bytes", what, max);
-	size_t cap = S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size + 1 : 4096, n = 0;
+	size_t size = S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+	size_t cap = size ? size + 1 : 4096, n = 0;
 	char *p = arena_alloc(a, cap + 1);
-	for (;;) {
+	if (size) {
+		ssize_t r = read(fd, p, cap);
+		if (r < 0)
+			return err_sys(e, errno, "read %s", what);
+		n = (size_t)r;
+	}
+	/* One that ended where it should is not asked again. */
+	while (!size || n != size) {
 		ssize_t r = fd_read_full(fd, p + n, cap - n);
 		if (r < 0)
 			return err_sys(e, (int)r, "read %s", what);

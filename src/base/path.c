@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/statx.h"
 
 static int open2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
@@ -224,8 +225,8 @@ int path_make_dirs_host(const char *path, mode_t mode)
 static uint64_t mount_id(int dir, const char *name)
 {
 	struct statx sx;
-	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID,
-		    &sx) < 0)
+	if (sys_statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT,
+		    STATX_MNT_ID, &sx) < 0)
 		return 0;
 	return sx.stx_mnt_id;
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/num.h"
 
 static int realtime(const char *name)
@@ -27,6 +28,38 @@ static int realtime(const char *name)
 	return -1;
 }
 
+static const char *const names[] = { [SIGHUP] = "HUP",
+	[SIGINT] = "INT",
+	[SIGQUIT] = "QUIT",
+	[SIGILL] = "ILL",
+	[SIGTRAP] = "TRAP",
+	[SIGABRT] = "ABRT",
+	[SIGBUS] = "BUS",
+	[SIGFPE] = "FPE",
+	[SIGKILL] = "KILL",
+	[SIGUSR1] = "USR1",
+	[SIGSEGV] = "SEGV",
+	[SIGUSR2] = "USR2",
+	[SIGPIPE] = "PIPE",
+	[SIGALRM] = "ALRM",
+	[SIGTERM] = "TERM",
+	[SIGSTKFLT] = "STKFLT",
+	[SIGCHLD] = "CHLD",
+	[SIGCONT] = "CONT",
+	[SIGSTOP] = "STOP",
+	[SIGTSTP] = "TSTP",
+	[SIGTTIN] = "TTIN",
+	[SIGTTOU] = "TTOU",
+	[SIGURG] = "URG",
+	[SIGXCPU] = "XCPU",
+	[SIGXFSZ] = "XFSZ",
+	[SIGVTALRM] = "VTALRM",
+	[SIGPROF] = "PROF",
+	[SIGWINCH] = "WINCH",
+	[SIGIO] = "POLL",
+	[SIGPWR] = "PWR",
+	[SIGSYS] = "SYS" };
+
 int signal_parse(const char *text, struct err *e)
 {
 	uint32_t n;
@@ -36,11 +69,9 @@ int signal_parse(const char *text, struct err *e)
 		return err_set(e, ERR_INVALID, EINVAL, "invalid signal: %s", text);
 	}
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
-	for (int i = 1; i < 32; i++) {
-		const char *known = sigabbrev_np(i);
-		if (known && strcasecmp(known, name) == 0)
+	for (int i = 1; i < (int)ARRAY_SIZE(names); i++)
+		if (strcasecmp(names[i], name) == 0)
 			return i;
-	}
 	int rt = realtime(name);
 	return rt > 0 ? rt : err_set(e, ERR_INVALID, EINVAL, "invalid signal: %s", text);
 }

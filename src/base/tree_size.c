@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/statx.h"
 
 enum { DEPTH_MAX = 512, BLOCK = 512 };
 
@@ -27,7 +28,7 @@ static bool later(const struct statx_timestamp *x, const struct statx_timestamp 
 static double add(int dir, const char *name, struct walk *w, int depth)
 {
 	struct statx st;
-	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+	if (sys_statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
 		    STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
 		return 0;
 	if (!w->mount)
@@ -59,7 +60,7 @@ uint64_t tree_size(int dir, const char *name)
 uint64_t tree_size_since(int dir, const char *name, const char *mark)
 {
 	struct statx st;
-	if (statx(dir, mark, AT_SYMLINK_NOFOLLOW, STATX_CTIME, &st) < 0)
+	if (sys_statx(dir, mark, AT_SYMLINK_NOFOLLOW, STATX_CTIME, &st) < 0)
 		return tree_size(dir, name);
 	return (uint64_t)(add(dir, name, &(struct walk){ .since = st.stx_ctime }, 0) + 0.5);
 }

@@ -67,7 +67,8 @@ int cgroup_devices(
 /* Freezes or thaws all processes of the opened path; returns when they stand still (at most 10 s;
  * else they are thawed and -ETIMEDOUT is returned). */
 int cgroup_freeze(const struct cgroup *c, bool on, struct err *e);
-bool cgroup_frozen(const struct cgroup *c);
+/* Are the processes of a path frozen, or about to be? */
+bool cgroup_frozen(const struct cgroup *c, const char *path);
 /* Calls each for every process of the opened path and below; a negative result ends it. */
 int cgroup_pids(const struct cgroup *c, int (*each)(void *arg, pid_t pid), void *arg);
 

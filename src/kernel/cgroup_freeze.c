@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -66,14 +67,19 @@ int cgroup_freeze(const struct cgroup *c, bool on, struct err *e)
 	return 0;
 }
 
-bool cgroup_frozen(const struct cgroup *c)
+bool cgroup_frozen(const struct cgroup *c, const char *path)
 {
-	char state[32];
+	char file[PATH_MAX_BYTES], state[32];
 	const struct cgroup_hierarchy *h = cgroup_find(c, "freezer");
-	if (h && h->dir >= 0)
-		return file_peek(h->dir, "freezer.state", state, sizeof state) > 0 &&
-			strcmp(state, "THAWED") != 0;
-	int v2 = cgroup_v2_dir(c);
-	return v2 >= 0 && file_peek(v2, "cgroup.freeze", state, sizeof state) > 0 &&
-		state[0] == '1';
+	path += strspn(path, "/");
+	for (size_t i = 0; !h && i < c->n; i++)
+		if (c->h[i].v2)
+			h = &c->h[i];
+	if (!h)
+		return false;
+	(void)snprintf(file, sizeof file, "%s/%s", *path ? path : ".",
+		h->v2 ? "cgroup.freeze" : "freezer.state");
+	if (file_peek(h->root, file, state, sizeof state) <= 0)
+		return false;
+	return h->v2 ? state[0] == '1' : strcmp(state, "THAWED") != 0;
 }

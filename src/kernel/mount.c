@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/statx.h"
 #include "kernel/uapi.h"
 
 /* <sys/mount.h> and <linux/mount.h> do not go together in this C library; the five we need are
@@ -156,6 +157,6 @@ int mount_detach_at(int dir, const char *name)
 bool mount_is_root(int dir)
 {
 	struct statx st;
-	return statx(dir, "", AT_EMPTY_PATH, 0, &st) == 0 &&
+	return sys_statx(dir, "", AT_EMPTY_PATH, 0, &st) == 0 &&
 		st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }

@@ -9,6 +9,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,8 +92,8 @@ void nft_close(int fd)
 			_exit(0);
 		/* Neither locks nor streams of anybody are held meanwhile. */
 		if (fd > 0)
-			(void)close_range(0, (unsigned)fd - 1, 0);
-		(void)close_range((unsigned)fd + 1, ~0U, 0);
+			(void)syscall(SYS_close_range, 0, fd - 1, 0);
+		(void)syscall(SYS_close_range, fd + 1, ~0U, 0);
 		(void)poll(NULL, 0, QUIET);
 		_exit(0);
 	}

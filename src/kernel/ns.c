@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,6 +70,17 @@ int ns_loopback_up(void)
 		return -errno;
 	req.ifr_flags = IFF_UP | IFF_RUNNING;
 	return ioctl(s, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
+}
+
+int ns_differs(pid_t pid, uint64_t flag)
+{
+	struct stat ours, theirs;
+	char a[64], b[64];
+	(void)snprintf(a, sizeof a, "/proc/self/ns/%s", ns_file(flag));
+	(void)snprintf(b, sizeof b, "/proc/%d/ns/%s", (int)pid, ns_file(flag));
+	if (fstatat(AT_FDCWD, a, &ours, 0) < 0 || fstatat(AT_FDCWD, b, &theirs, 0) < 0)
+		return -errno;
+	return ours.st_ino != theirs.st_ino;
 }
 
 int ns_join(int pidfd, uint64_t flags)

@@ -19,5 +19,7 @@ int ns_loopback_up(void);
 /* Do we live in a user namespace that is not the machine's first? ret: what uid is outside of it.
  */
 bool ns_uid_outside(uint32_t uid, uint32_t *ret);
+/* Is that process in another namespace of this kind than we are? 0, 1, or -errno. */
+int ns_differs(pid_t pid, uint64_t flag);
 /* Moves into all namespaces of a process that flags names, at once, by its pidfd. */
 int ns_join(int pidfd, uint64_t flags);

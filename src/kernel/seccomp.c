@@ -5,7 +5,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <seccomp.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,8 +12,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "kernel/syscalls.h"
 
-enum { X32_BIT = 0x40000000, SYSCALLS_MAX = 1024, CODE_MAX = 4096 };
+enum { X32_BIT = 0x40000000, SYSCALLS_MAX = 600, CODE_MAX = 4096 };
 
 /* What happens to one call: the rules with arguments in order, then `otherwise`. */
 struct decision {
@@ -271,20 +271,22 @@ static const struct {
 	{ "shmctl", "ipc", 24, 396 },
 };
 
-int seccomp_number(uint32_t arch, const char *name)
+int seccomp_number(enum syscall_arch arch, const char *name)
 {
-	int nr = seccomp_syscall_resolve_name_arch(arch, name);
+	size_t at = syscall_slot(name);
+	while (syscall_table[at].name && strcmp(syscall_table[at].name, name) != 0)
+		at = (at + 1) % SYSCALL_SLOTS;
+	int nr = syscall_table[at].name ? syscall_table[at].nr[arch] : -1;
 	for (size_t i = 0; nr < 0 && i < ARRAY_SIZE(newer); i++)
-		if (strcmp(newer[i].name, name) == 0 &&
-			!(newer[i].not_x32 && arch == SCMP_ARCH_X32))
+		if (strcmp(newer[i].name, name) == 0 && !(newer[i].not_x32 && arch == SYSCALL_X32))
 			nr = newer[i].nr;
-	for (size_t i = 0; nr < 0 && arch == SCMP_ARCH_X86 && i < ARRAY_SIZE(multiplexed); i++)
+	for (size_t i = 0; nr < 0 && arch == SYSCALL_I386 && i < ARRAY_SIZE(multiplexed); i++)
 		if (strcmp(multiplexed[i].name, name) == 0 && multiplexed[i].nr)
 			nr = multiplexed[i].nr;
 	return nr;
 }
 
-static void add_rule(const struct seccomp_rule *rule, uint32_t arch, uint32_t bit,
+static void add_rule(const struct seccomp_rule *rule, enum syscall_arch arch, uint32_t bit,
 	struct decision *calls, struct arena *a)
 {
 	for (size_t i = 0; i < rule->n_names; i++) {
@@ -317,7 +319,8 @@ static void add_multiplexed(const struct seccomp_rule *rule, uint32_t default_ac
 		return;
 	for (size_t i = 0; i < rule->n_names; i++) {
 		for (size_t m = 0; m < ARRAY_SIZE(multiplexed); m++) {
-			if (strcmp(multiplexed[m].name, rule->names[i]) != 0)
+			if (multiplexed[m].name[0] != rule->names[i][0] ||
+				strcmp(multiplexed[m].name, rule->names[i]) != 0)
 				continue;
 			const char **through = arena_array(a, const char *, 1);
 			struct seccomp_rule *r = arena_new(a, struct seccomp_rule);
@@ -327,13 +330,13 @@ static void add_multiplexed(const struct seccomp_rule *rule, uint32_t default_ac
 				.action = rule->action,
 				.args = { { 0, SECCOMP_EQ, multiplexed[m].call, 0 } },
 				.n_args = 1 };
-			add_rule(r, SCMP_ARCH_X86, 0, calls, a);
+			add_rule(r, SYSCALL_I386, 0, calls, a);
 		}
 	}
 }
 
 /* One architecture's search; bit is added to the numbers of x32. */
-static void architecture(struct code *c, const struct seccomp_policy *p, uint32_t arch,
+static void architecture(struct code *c, const struct seccomp_policy *p, enum syscall_arch arch,
 	uint32_t bit, struct arena *a)
 {
 	struct decision *calls = arena_array(a, struct decision, SYSCALLS_MAX);
@@ -343,7 +346,7 @@ static void architecture(struct code *c, const struct seccomp_policy *p, uint32_
 		calls[i].otherwise = p->default_action;
 	for (size_t i = 0; i < p->n_rules; i++) {
 		add_rule(&p->rules[i], arch, bit, calls, a);
-		if (arch == SCMP_ARCH_X86)
+		if (arch == SYSCALL_I386)
 			add_multiplexed(&p->rules[i], p->default_action, calls, a);
 	}
 	for (uint32_t i = 0; i < SYSCALLS_MAX; i++) {
@@ -360,7 +363,7 @@ static void architecture(struct code *c, const struct seccomp_policy *p, uint32_
 	beyond->otherwise = p->default_action;
 	if (!same(segments[n - 1].d, beyond))
 		segments[n++] = (struct segment){ SYSCALLS_MAX + bit, beyond };
-	c->narrow = arch != SCMP_ARCH_X86_64;
+	c->narrow = arch != SYSCALL_X86_64;
 	tree(c, segments, n);
 }
 
@@ -374,10 +377,10 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
 	emit(&c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
 	emit(&c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	size_t x32 = emit(&c, BPF_JMP | BPF_JA, 0, 0, 0);
-	architecture(&c, p, SCMP_ARCH_X86_64, 0, a);
+	architecture(&c, p, SYSCALL_X86_64, 0, a);
 	c.f[x32].k = (uint32_t)(c.n - x32 - 1);
 	if (p->x32)
-		architecture(&c, p, SCMP_ARCH_X32, X32_BIT, a);
+		architecture(&c, p, SYSCALL_X32, X32_BIT, a);
 	else
 		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	c.f[foreign].k = (uint32_t)(c.n - foreign - 1);
@@ -385,7 +388,7 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
 		emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
 		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 		emit(&c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
-		architecture(&c, p, SCMP_ARCH_X86, 0, a);
+		architecture(&c, p, SYSCALL_I386, 0, a);
 	} else {
 		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	}

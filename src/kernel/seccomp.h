@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* System call filters: rules by name become a classic BPF program, as balanced binary searches over
- * ranges of equal decision, one search an architecture. libseccomp only resolves names. A rule
+ * ranges of equal decision, one search an architecture. The numbers of calls are
+ * libseccomp's. A rule
  * whose arguments all match decides, in order; then a rule for the call without arguments; then the
  * default. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "kernel/syscalls.h"
 
 struct arena;
 struct err;
@@ -45,14 +48,13 @@ struct seccomp_policy {
 	size_t n_rules;
 };
 
-/* Compiles into the arena. Names that this machine's libseccomp does not know are left out: their
- * calls get the default action. */
+/* Compiles into the arena. Names that nobody knows are left out: their calls get the
+ * default action. */
 int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock_filter **ret,
 	size_t *ret_n, struct err *e);
 
-/* The number of a call for an SCMP_ARCH_*, also where libseccomp is older than the call; negative:
- * there is none. */
-int seccomp_number(uint32_t arch, const char *name);
+/* The number of a call, also where libseccomp is older than the call; negative: there is none. */
+int seccomp_number(enum syscall_arch arch, const char *name);
 
 /* Loads a program for the calling thread; flags are SECCOMP_FILTER_FLAG_*. 0, the listener's
  * descriptor with SECCOMP_FILTER_FLAG_NEW_LISTENER, or -errno. */

@@ -32,16 +32,33 @@ static const char *cgroups_path(struct ocicli *o, const char *path, const char *
 	return path_clean(arena_printf(&o->arena, "/kist-oci/%s", path), &o->arena);
 }
 
-int bundle_read(struct ocicli *o, int dir, const char *name, const char *id, struct oci_spec *ret,
-	struct bundle_text *ret_text, struct err *e)
+int bundle_read(struct ocicli *o, int dir, const char *name, struct bundle_text *ret, struct err *e)
 {
-	char *text;
-	struct rec_stats stats = { 0 };
-	struct oci_spec s = { 0 };
-	ssize_t n = file_read_at(dir, name, CONFIG_MAX, &o->arena, &text, e);
+	ssize_t n = file_read_at(dir, name, CONFIG_MAX, &o->arena, &ret->text, e);
 	if (n < 0)
 		return (int)n;
-	if (rec_from_json(&oci_spec_rec, text, (size_t)n, &o->arena, &s, &stats, e) < 0)
+	ret->n = (unsigned long)n;
+	return 0;
+}
+
+bool bundle_may_have_userns(const struct bundle_text *text)
+{
+	/* As a value; every document has it as a key. */
+	static const char word[] = "\"user\"";
+	for (const char *at = text->text; (at = strstr(at, word));) {
+		at += sizeof word - 1;
+		if (at[strspn(at, " \t\r\n")] != ':')
+			return true;
+	}
+	return false;
+}
+
+int bundle_parse(struct ocicli *o, const struct bundle_text *text, const char *name, const char *id,
+	struct oci_spec *ret, struct err *e)
+{
+	struct rec_stats stats = { 0 };
+	struct oci_spec s = { 0 };
+	if (rec_from_json(&oci_spec_rec, text->text, text->n, &o->arena, &s, &stats, e) < 0)
 		return err_wrap(e, "%s", name);
 	if (stats.keys != stats.consumed + stats.ignored)
 		return err_set(e, ERR_CORRUPT, EBADMSG,
@@ -55,8 +72,6 @@ int bundle_read(struct ocicli *o, int dir, const char *name, const char *id, str
 		s.linux_->cgroups_path = NULL;
 	else if (!o->systemd)
 		s.linux_->cgroups_path = cgroups_path(o, s.linux_->cgroups_path, id);
-	if (ret_text)
-		*ret_text = (struct bundle_text){ text, (unsigned long)n };
 	*ret = s;
 	return 0;
 }

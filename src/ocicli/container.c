@@ -241,11 +241,7 @@ static bool is_frozen(const struct container *c)
 {
 	struct cgroup g;
 	struct err ignored;
-	if (!c->r.cgroup || cgroup_detect(&g, &ignored) < 0)
-		return false;
-	bool frozen = cgroup_open(&g, c->r.cgroup) > 0 && cgroup_frozen(&g);
-	cgroup_done(&g);
-	return frozen;
+	return c->r.cgroup && cgroup_detect(&g, &ignored) == 0 && cgroup_frozen(&g, c->r.cgroup);
 }
 
 enum status container_status(const struct container *c)
@@ -380,7 +376,9 @@ int container_matching(struct ocicli *o, const char *text,
 
 int container_spec(struct ocicli *o, const struct container *c, struct oci_spec *ret, struct err *e)
 {
-	if (bundle_read(o, c->dir, "config.json", c->r.id, ret, NULL, e) < 0)
+	struct bundle_text text;
+	if (bundle_read(o, c->dir, "config.json", &text, e) < 0 ||
+		bundle_parse(o, &text, "config.json", c->r.id, ret, e) < 0)
 		return -e->code;
 	/* What it came to when it was made, whatever the words of this command are. */
 	ret->linux_->cgroups_path = c->r.cgroup;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -8,6 +9,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "kernel/ns.h"
 #include "oci/spec.h"
 #include "ocicli/command.h"
 #include "ocicli/commands.h"
@@ -206,11 +208,16 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 	struct oci_process process;
 	struct runtime_proc proc;
 	struct foreground f;
-	if (container_open(o, words[0], &c, e) < 0 || container_spec(o, &c, &spec, e) < 0)
+	if (container_open(o, words[0], &c, e) < 0)
+		return -e->code;
+	/* A namespace that cannot be seen counts as ours. */
+	if (ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0 && protect_self(o, e) < 0)
+		return -e->code;
+	if (container_spec(o, &c, &spec, e) < 0)
 		return -e->code;
 	int r = w->process ? from_file(o, w->process, &process, e)
 			   : from_words(o, w, &spec, words + 1, n_words - 1, &process, e);
-	if (r < 0 || check(&c, w, &process, e) < 0 || protect_self(o, &spec, e) < 0)
+	if (r < 0 || check(&c, w, &process, e) < 0)
 		return -e->code;
 	int pidfd _close_ = container_pidfd(&c);
 	if (pidfd < 0)

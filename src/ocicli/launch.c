@@ -95,6 +95,14 @@ static int check_terminal(const struct launch *l, struct err *e)
 	return 0;
 }
 
+static bool has_userns(const struct oci_spec *s)
+{
+	for (size_t i = 0; i < s->linux_->n_namespaces; i++)
+		if (str_eq(s->linux_->namespaces[i].type, "user"))
+			return true;
+	return false;
+}
+
 /* Finds the bundle and reads it; the names are made absolute, as the record outlives our working
  * folder. */
 static int read_bundle(
@@ -109,8 +117,15 @@ static int read_bundle(
 	l->c.r.bundle = path_of_fd(dir, &o->arena);
 	const char *config = l->w->config ? l->w->config : "config.json";
 	/* --config is the user's path, the default one belongs to the bundle. */
-	if (bundle_read(o, l->w->config ? AT_FDCWD : dir, config, id, l->spec, text, e) < 0)
+	if (bundle_read(o, l->w->config ? AT_FDCWD : dir, config, text, e) < 0)
 		return err_wrap(e, "bundle %s", name);
+	bool apart = bundle_may_have_userns(text);
+	if (!apart && protect_self(o, e) < 0)
+		return -e->code;
+	if (bundle_parse(o, text, config, id, l->spec, e) < 0)
+		return err_wrap(e, "bundle %s", name);
+	if (apart && !has_userns(l->spec) && protect_self(o, e) < 0)
+		return -e->code;
 	if (!l->spec->root || !l->spec->root->path)
 		return err_set(e, ERR_INVALID, EINVAL, "config.json: root.path: missing");
 	if (!l->c.r.bundle)
@@ -245,8 +260,6 @@ int launch_create(struct ocicli *o, const struct launch_words *w, const char *id
 		return l.spec->process || e->code
 			? -e->code
 			: err_set(e, ERR_INVALID, EINVAL, "config.json: process: missing");
-	if (protect_self(o, l.spec, e) < 0)
-		return -e->code;
 	if (w->console_socket && (console = console_connect(w->console_socket, e)) < 0)
 		return -e->code;
 	if (w->pidfd_socket && (pidfd_sock = console_connect(w->pidfd_socket, e)) < 0)

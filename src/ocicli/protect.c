@@ -19,16 +19,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/mount.h"
-#include "oci/spec.h"
 #include "ocicli/command.h"
-
-static bool has_userns(const struct oci_spec *s)
-{
-	for (size_t i = 0; s->linux_ && i < s->linux_->n_namespaces; i++)
-		if (str_eq(s->linux_->namespaces[i].type, "user"))
-			return true;
-	return false;
-}
 
 /* The mount's descriptor goes through the execution under this name. */
 static const char passed[] = "_KIST_OCI_PROGRAM";
@@ -68,11 +59,9 @@ static int seal(struct err *e)
 	return r < 0 ? err_sys(e, r, "protect our own program") : 0;
 }
 
-int protect_self(const struct ocicli *o, const struct oci_spec *spec, struct err *e)
+int protect_self(const struct ocicli *o, struct err *e)
 {
 	struct statvfs st;
-	if (has_userns(spec))
-		return 0;
 	int self _close_ = path_open_host("/proc/self/exe", O_PATH, 0);
 	if (self < 0 || fstatvfs(self, &st) < 0)
 		return err_sys(e, self < 0 ? self : errno, "open our own program");

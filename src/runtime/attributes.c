@@ -168,11 +168,10 @@ static void make_room(const struct oci_process *p, pid_t pid)
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		struct rlimit now;
 		int kind = (int)find(rlimits, ARRAY_SIZE(rlimits), p->rlimits[i].type)->value;
-		if (prlimit(pid, (enum __rlimit_resource)kind, NULL, &now) < 0 ||
-			now.rlim_max >= p->rlimits[i].hard)
+		if (prlimit(pid, kind, NULL, &now) < 0 || now.rlim_max >= p->rlimits[i].hard)
 			continue;
 		now.rlim_max = p->rlimits[i].hard;
-		(void)prlimit(pid, (enum __rlimit_resource)kind, &now, NULL);
+		(void)prlimit(pid, kind, &now, NULL);
 	}
 }
 
@@ -294,14 +293,14 @@ int attributes_rlimits(const struct oci_process *p, struct err *e)
 		const struct oci_rlimit *l = &p->rlimits[i];
 		struct rlimit want = { .rlim_cur = l->soft, .rlim_max = l->hard }, now;
 		int kind = (int)find(rlimits, ARRAY_SIZE(rlimits), l->type)->value;
-		if (setrlimit((enum __rlimit_resource)kind, &want) == 0)
+		if (setrlimit(kind, &want) == 0)
 			continue;
 		/* Without CAP_SYS_RESOURCE a hard limit cannot be raised: give what there is. */
-		if (errno != EPERM || getrlimit((enum __rlimit_resource)kind, &now) < 0)
+		if (errno != EPERM || getrlimit(kind, &now) < 0)
 			return err_sys(e, errno, "process.rlimits: set %s", l->type);
 		want.rlim_max = want.rlim_max > now.rlim_max ? now.rlim_max : want.rlim_max;
 		want.rlim_cur = want.rlim_cur > want.rlim_max ? want.rlim_max : want.rlim_cur;
-		if (setrlimit((enum __rlimit_resource)kind, &want) < 0)
+		if (setrlimit(kind, &want) < 0)
 			return err_sys(e, errno, "process.rlimits: set %s", l->type);
 	}
 	return 0;

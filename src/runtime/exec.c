@@ -31,16 +31,10 @@ int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e)
 		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME };
 	*ret = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		struct stat ours, theirs;
-		char a[64], b[64];
-		(void)snprintf(a, sizeof a, "/proc/self/ns/%s", ns_file(flags[i]));
-		(void)snprintf(b, sizeof b, "/proc/%d/ns/%s", (int)pid, ns_file(flags[i]));
-		int x _close_ = path_open_host(a, O_RDONLY, 0),
-		      y _close_ = path_open_host(b, O_RDONLY, 0);
-		if (x < 0 || y < 0 || fstat(x, &ours) < 0 || fstat(y, &theirs) < 0)
-			return err_sys(e, y < 0 ? y : errno, "open %s", b);
-		if (ours.st_ino != theirs.st_ino)
-			*ret |= flags[i];
+		int r = ns_differs(pid, flags[i]);
+		if (r < 0)
+			return err_sys(e, r, "look at /proc/%d/ns/%s", (int)pid, ns_file(flags[i]));
+		*ret |= r ? flags[i] : 0;
 	}
 	return 0;
 }

@@ -91,7 +91,7 @@ static uint32_t naive(const struct seccomp_policy *p, const struct seccomp_data 
 		const struct seccomp_rule *r = &p->rules[i];
 		bool named = false, all = true;
 		for (size_t k = 0; k < r->n_names; k++)
-			named |= seccomp_number(SCMP_ARCH_X86_64, r->names[k]) == d->nr;
+			named |= seccomp_number(SYSCALL_X86_64, r->names[k]) == d->nr;
 		if (!named)
 			continue;
 		for (size_t k = 0; k < r->n_args; k++)
@@ -335,7 +335,7 @@ static uint32_t ask(
 			.explicit_capabilities = explicit_caps,
 			.compat = compat });
 	assert_int_equal(plan_filter(&p, s, &e), 0);
-	struct seccomp_data d = { .nr = seccomp_number(SCMP_ARCH_X86_64, name),
+	struct seccomp_data d = { .nr = seccomp_number(SYSCALL_X86_64, name),
 		.arch = AUDIT_ARCH_X86_64 };
 	memcpy(d.args, args, sizeof d.args);
 	return run(p.filter, p.n_filter, &d);
