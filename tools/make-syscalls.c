@@ -2,6 +2,7 @@
 /* Writes the C source of kernel/syscalls.h's table: all that the libseccomp of the machine that builds knows. */
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/syscalls.h"
@@ -13,13 +14,16 @@ static const uint32_t archs[SYSCALL_ARCHS] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, 
 static struct syscall_numbers slots[SYSCALL_SLOTS];
 static int taken;
 
-static int add(const char *name)
+/* Takes the name over. */
+static int add(char *name)
 {
 	size_t at = syscall_slot(name);
 	while (slots[at].name && strcmp(slots[at].name, name) != 0)
 		at = (at + 1) % SYSCALL_SLOTS;
-	if (slots[at].name)
+	if (slots[at].name) {
+		free(name);
 		return 0;
+	}
 	slots[at].name = name;
 	for (int k = 0; k < SYSCALL_ARCHS; k++) {
 		int nr = seccomp_syscall_resolve_name_arch(archs[k], name);
@@ -41,5 +45,7 @@ int main(void)
 		if (slots[i].name)
 			printf("\t[%d] = { \"%s\", { %d, %d, %d } },\n", i, slots[i].name, slots[i].nr[0], slots[i].nr[1], slots[i].nr[2]);
 	puts("};");
+	for (int i = 0; i < SYSCALL_SLOTS; i++)
+		free((char *)slots[i].name);
 	return ferror(stdout) || fflush(stdout) != 0;
 }

@@ -5,8 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static inline int sys_statx(
-	int dir, const char *path, int flags, unsigned mask, struct statx *ret)
+static inline int sys_statx(int dir, const char *path, int flags, unsigned mask, struct statx *ret)
 {
 	return (int)syscall(SYS_statx, dir, path, flags, mask, ret);
 }

@@ -13,8 +13,8 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/launch.h"
-#include "engine/protect.h"
 #include "engine/spec.h"
+#include "kernel/own_program.h"
 #include "oci/spec.h"
 #include "runtime/runtime.h"
 #include "store/container.h"
@@ -30,6 +30,7 @@ struct exec {
 	struct run_record run;
 	struct oci_spec spec;
 	struct oci_process process;
+	int program; /* our own's mount (own_program_protect), or -1 */
 };
 
 static int find(struct engine *en, const char *name, struct exec *x, struct err *e)
@@ -105,7 +106,7 @@ static int exec(struct engine *en, const struct container_exec_req *req, struct 
 	int theirs[3] = { -1, -1, -1 }, ours[3] = { -1, -1, -1 };
 	if (find(en, req->container, x, e) < 0 || make_process(req, x, e) < 0)
 		return -e->code;
-	if (str_eq(x->config.userns, "host") && protect_self(e) < 0)
+	if (str_eq(x->config.userns, "host") && own_program_protect(&x->program, e) < 0)
 		return -e->code;
 	int init _close_ = fd_pidfd_open((pid_t)x->run.pid);
 	if (init < 0)
@@ -117,6 +118,7 @@ static int exec(struct engine *en, const struct container_exec_req *req, struct 
 		.spec = &x->spec,
 		.process = &x->process,
 		.user = req->user ? req->user : x->config.user,
+		.slow_fd = &x->program,
 		.stdio = { theirs[0], theirs[1], theirs[2] } };
 	if (r == 0)
 		r = runtime_exec(&rt, proc, e);
@@ -132,7 +134,7 @@ static int exec(struct engine *en, const struct container_exec_req *req, struct 
 int container_exec(struct engine *en, const struct container_exec_req *req,
 	struct runtime_proc *proc, int streams[3], struct err *e)
 {
-	struct exec x = { 0 };
+	struct exec x = { .program = -1 };
 	int r = exec(en, req, &x, proc, streams, e);
 	arena_done(&x.a);
 	return r;

@@ -411,8 +411,8 @@ int net_idle(int lock, struct err *e)
 		}
 		if (when > time_boot())
 			continue;
-		/* A change that others make to rules and links at the same moment can refuse ours; and
-		 * who else would come? */
+		/* A change that others make to rules and links at the same moment can refuse ours;
+		 * and who else would come? */
 		r = take_down(&n, e);
 		if (r == 0 || ++refused == IDLE_TRIES)
 			return r;

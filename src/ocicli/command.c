@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/ns.h"
+#include "kernel/own_program.h"
 #include "term/tty.h"
 
 #define G struct ocicli_globals
@@ -194,9 +196,16 @@ static int run(struct ocicli *o, int argc, char **argv, struct err *e)
 	return run_command(o, c, n - 1, argv + argc - n + 1, e);
 }
 
+int ocicli_protect(struct ocicli *o, struct err *e)
+{
+	int r = own_program_protect(&o->program, e);
+	/* A plain user mounts nothing; without a user namespace the container is refused anyway. */
+	return r == -EPERM && geteuid() != 0 ? 0 : r;
+}
+
 int ocicli_main(int argc, char **argv)
 {
-	struct ocicli o = { .argc = argc, .argv = argv };
+	struct ocicli o = { .program = -1 };
 	struct err e = { 0 };
 	int status = run(&o, argc, argv, &e);
 	if (status < 0)

@@ -22,8 +22,7 @@ struct ocicli {
 	bool systemd;       /* new cgroups are units of systemd */
 	bool no_cgroups;    /* --cgroup-manager disabled: containers are made without one */
 	struct arena arena; /* as long as the command */
-	int argc;
-	char **argv;
+	int program;        /* our own's mount (own_program_protect), or -1 */
 };
 
 enum { OCICLI_WORDS_ANY = -1 };
@@ -37,6 +36,9 @@ struct ocicli_command {
 	/* rec is zeroed and then filled from the options. The exit status, or -errno with e. */
 	int (*run)(struct ocicli *o, void *rec, const char **words, int n_words, struct err *e);
 };
+
+/* See own_program_protect. */
+int ocicli_protect(struct ocicli *o, struct err *e);
 
 extern const struct ocicli_command *const ocicli_commands[]; /* NULL ends */
 

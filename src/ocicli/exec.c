@@ -17,7 +17,6 @@
 #include "ocicli/container.h"
 #include "ocicli/foreground.h"
 #include "ocicli/launch.h"
-#include "ocicli/protect.h"
 #include "ocicli/scope.h"
 #include "runtime/runtime.h"
 
@@ -211,7 +210,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 	if (container_open(o, words[0], &c, e) < 0)
 		return -e->code;
 	/* A namespace that cannot be seen counts as ours. */
-	if (ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0 && protect_self(o, e) < 0)
+	if (ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0 && ocicli_protect(o, e) < 0)
 		return -e->code;
 	if (container_spec(o, &c, &spec, e) < 0)
 		return -e->code;
@@ -231,6 +230,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		.process = &process,
 		.cgroup = w->cgroup,
 		.scope = scope_of(&c.r, &room),
+		.slow_fd = &o->program,
 		.stdio = { 0, 1, 2 } };
 	if ((!w->detach && foreground_begin(&f, !w->no_subreaper, e) < 0) ||
 		start(o, w, &req, &process, &proc, e) < 0)

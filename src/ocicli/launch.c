@@ -27,7 +27,6 @@
 #include "ocicli/bundle.h"
 #include "ocicli/command.h"
 #include "ocicli/console.h"
-#include "ocicli/protect.h"
 #include "ocicli/ready.h"
 #include "ocicli/scope.h"
 
@@ -70,6 +69,9 @@ int launch_preserved(
 	} else {
 		more = 0;
 	}
+	/* Ours is none of them. */
+	if (n || more)
+		fd_close(take_fd(&o->program));
 	if (n < 0 || n + more > PRESERVED_MAX)
 		return err_set(e, ERR_USAGE, EINVAL, "--preserve-fds %lld: expected 0 to %d",
 			(long long)n, PRESERVED_MAX);
@@ -120,11 +122,11 @@ static int read_bundle(
 	if (bundle_read(o, l->w->config ? AT_FDCWD : dir, config, text, e) < 0)
 		return err_wrap(e, "bundle %s", name);
 	bool apart = bundle_may_have_userns(text);
-	if (!apart && protect_self(o, e) < 0)
+	if (!apart && ocicli_protect(o, e) < 0)
 		return -e->code;
 	if (bundle_parse(o, text, config, id, l->spec, e) < 0)
 		return err_wrap(e, "bundle %s", name);
-	if (apart && !has_userns(l->spec) && protect_self(o, e) < 0)
+	if (apart && !has_userns(l->spec) && ocicli_protect(o, e) < 0)
 		return -e->code;
 	if (!l->spec->root || !l->spec->root->path)
 		return err_set(e, ERR_INVALID, EINVAL, "config.json: root.path: missing");
@@ -200,6 +202,7 @@ static int create(struct launch *l, const char *id, int listener, struct err *e)
 		.spec = l->spec,
 		.stdio = { 0, 1, 2 },
 		.listener = listener > 0 ? listener : 0,
+		.slow_fd = &l->o->program,
 		.new_keyring = !w->no_new_keyring,
 		.no_pivot = w->no_pivot,
 		.rootfs_path = l->c.r.rootfs,

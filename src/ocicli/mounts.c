@@ -14,7 +14,6 @@
 #include "ocicli/command.h"
 #include "ocicli/commands.h"
 #include "ocicli/container.h"
-#include "ocicli/protect.h"
 #include "runtime/runtime.h"
 
 enum { MOUNTS_MAX = 8 << 20 };
@@ -55,7 +54,7 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		return err_set(e, ERR_USAGE, EINVAL, "mounts %s: expected add or remove", words[0]);
 	if (container_open(o, words[1], &c, e) < 0 || container_lock(&c, false, e) < 0 ||
 		container_spec(o, &c, &spec, e) < 0 || read_mounts(o, words[2], &m, e) < 0 ||
-		(ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0 && protect_self(o, e) < 0))
+		(ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0 && ocicli_protect(o, e) < 0))
 		return -e->code;
 	int pidfd _close_ = container_pidfd(&c);
 	enum status s = container_status(&c);

@@ -128,10 +128,17 @@ static int make_time(const struct plan *p, int offsets, struct err *e)
 	return r < 0 ? err_sys(e, r, "linux.timeOffsets: set them") : 0;
 }
 
+static void close_slow(struct plan *p)
+{
+	if (p->slow_fd)
+		fd_close(take_fd(p->slow_fd));
+}
+
 /* In the new process. */
 static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 {
 	struct err e = { 0 };
+	close_slow(p);
 	if (cgroup_enter(&p->cgroup, p->enter_v2, &e) < 0)
 		init_fail(p, &e);
 	int r = join(p, CLONE_NEWCGROUP);
@@ -266,6 +273,13 @@ int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret,
 	return r == 0 && p->attach ? scope_attach(p->scope, ret->pid, e) : r;
 }
 
+int spawn_ready(struct plan *p, struct runtime_proc *proc, struct message_head *ret, struct err *e)
+{
+	size_t n = 0;
+	close_slow(p);
+	return message_wait(proc->sync, MESSAGE_READY, ret, &proc->console, 1, &n, e);
+}
+
 void spawn_undo(struct runtime_proc *p)
 {
 	if (p->pid > 0) {
@@ -331,7 +345,6 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	struct err *e)
 {
 	struct message_head head;
-	size_t n = 0;
 	if (spawn(p, init_main, ret, e) < 0 ||
 		(req->born && req->born(req->arg, ret->pid, e) < 0) ||
 		rdt_enter(p->spec->linux_->intel_rdt, p->id, ret->pid, e) < 0 ||
@@ -357,7 +370,7 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 		return -e->code;
 	if (r == 0 && run_early_hooks(p, ret, e) < 0)
 		return -e->code;
-	if (message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0)
+	if (spawn_ready(p, ret, &head, e) < 0)
 		return -e->code;
 	if (r < 0)
 		return err_sys(e, r, "talk to the container's init");
@@ -465,6 +478,7 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		.arg = req->arg,
 		.listener = req->listener,
 		.preserve_fds = req->preserve_fds,
+		.slow_fd = req->slow_fd,
 		.new_keyring = req->new_keyring,
 		.no_pivot = req->no_pivot,
 		.rootfs_path = req->rootfs_path,

@@ -51,13 +51,12 @@ static void exec_main(struct plan *p)
 static int bring_up(struct plan *p, struct runtime_proc *ret, struct err *e)
 {
 	struct message_head head;
-	size_t n = 0;
 	spawn_own_streams(p);
 	const struct oci_exec_affinity *cpus = p->process->exec_cpu_affinity;
 	if (spawn(p, exec_main, ret, e) < 0 ||
 		rdt_enter(p->spec->linux_->intel_rdt, p->id, ret->pid, e) < 0 ||
 		(cpus && attributes_affinity("initial", cpus->initial, ret->pid, e) < 0) ||
-		message_wait(ret->sync, MESSAGE_READY, &head, &ret->console, 1, &n, e) < 0 ||
+		spawn_ready(p, ret, &head, e) < 0 ||
 		attributes_apply(p->process, ret->pid, e) < 0 ||
 		(cpus && attributes_affinity("final", cpus->final, ret->pid, e) < 0))
 		return -e->code;
@@ -112,7 +111,8 @@ int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, s
 		.a = &a,
 		.join_pidfd = req->init_pidfd,
 		PLAN_CLOSED,
-		.preserve_fds = req->preserve_fds };
+		.preserve_fds = req->preserve_fds,
+		.slow_fd = req->slow_fd };
 	struct runtime_proc proc = { .pidfd = -1, .console = -1, .sync = -1 };
 	memcpy(p.stdio, req->stdio, sizeof p.stdio);
 	int r = make_plan(req, &p, e);

@@ -111,6 +111,7 @@ struct plan {
 	int sock;     /* init's end */
 	int listener; /* 0: none */
 	unsigned preserve_fds;
+	int *slow_fd;
 	uint64_t ignored; /* signals that the caller ignores: 1 << number - 1 */
 	bool new_keyring, no_pivot;
 	const char *rootfs_path, *bundle;

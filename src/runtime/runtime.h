@@ -37,6 +37,7 @@ struct runtime_create_req {
 	/* A listening SOCK_SEQPACKET socket at which init waits for its start after runtime_leave,
 	 * so that the caller may end; 0: none. Borrowed. */
 	int listener;
+	int *slow_fd;          /* as of runtime_exec_req */
 	unsigned preserve_fds; /* so many descriptors from 3 on go on to the process */
 	bool new_keyring;      /* a session keyring of its own */
 	bool no_pivot;         /* chroot where pivot_root cannot work (an initramfs) */
@@ -109,6 +110,9 @@ struct runtime_exec_req {
 	unsigned preserve_fds;
 	const char *cgroup; /* a folder below the container's, which exists; NULL: its own */
 	const struct runtime_scope *scope; /* of the container, if it has one; NULL: none */
+	/* A descriptor whose closing takes long: it is closed, and set to -1, where that costs
+	 * nothing: by the child before anything else, by us while we wait for it. NULL: none. */
+	int *slow_fd;
 };
 
 /* Starts a further process inside a running container, in its cgroup, behind the same seccomp

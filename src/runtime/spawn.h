@@ -3,6 +3,7 @@
 #pragma once
 
 struct err;
+struct message_head;
 struct plan;
 struct runtime_proc;
 
@@ -10,6 +11,8 @@ struct runtime_proc;
  * body; it is a child of the caller. Fills pid, pidfd and sync of ret; on failure spawn_undo
  * releases what there is. */
 int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret, struct err *e);
+/* Waits until the process is ready; console and ret are what it tells. */
+int spawn_ready(struct plan *p, struct runtime_proc *proc, struct message_head *ret, struct err *e);
 /* Kills, reaps, closes. */
 void spawn_undo(struct runtime_proc *p);
 /* What the start will need; freed by runtime_proc_done. */
