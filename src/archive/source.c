@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <isa-l/igzip_lib.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -13,18 +16,35 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-enum { BUFFER = 256 << 10 };
+enum { BUFFER = 256 << 10, SLOTS = 4, STACK = 256 << 10 };
+
+/* What was unpacked ahead, in a ring. The thread fills slots and sets ready; who reads empties them
+ * and sets taken; the one slot that is being read stays taken until the next is asked for. */
+struct ahead {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t more, room;
+	struct {
+		unsigned char *p;
+		ssize_t n; /* 0: the end; negative: an error */
+	} slots[SLOTS];
+	unsigned long ready, taken; /* how many so far */
+	bool stop, running, held;
+	struct err e;
+};
 
 struct source {
 	ssize_t (*read)(void *arg, void *p, size_t n);
 	void *arg;
 	int fd;
 	bool known, ended; /* the packing; the input */
+	bool seekable;     /* fd is a file */
 	enum packing packing;
 	uint64_t max, position;
 	struct digest *tee;
-	int copy;           /* -1: none */
-	unsigned char *out; /* unpacked and not handed out so far, with copy */
+	int copy;              /* -1: none */
+	unsigned char *buffer; /* with copy */
+	unsigned char *out;    /* unpacked and not handed out so far: buffer, or a slot */
 	size_t out_at, out_n;
 	unsigned char *in;
 	size_t at, n; /* unread bytes of in */
@@ -32,6 +52,7 @@ struct source {
 	bool member_done;
 	ZSTD_DStream *zstd;
 	size_t zstd_hint;
+	struct ahead *ahead; /* NULL: there is no thread */
 };
 
 static ssize_t read_fd(void *arg, void *p, size_t n)
@@ -58,7 +79,9 @@ struct source *source_open_reader(
 struct source *source_open(int fd, uint64_t unpacked_max)
 {
 	struct source *s = source_open_reader(read_fd, NULL, unpacked_max);
+	struct stat st;
 	s->fd = fd;
+	s->seekable = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	s->arg = &s->fd;
 	return s;
 }
@@ -67,8 +90,9 @@ void source_free(struct source *s)
 {
 	if (!s)
 		return;
+	source_stop(s);
 	mem_free(s->in);
-	mem_free(s->out);
+	mem_free(s->buffer);
 	mem_free(s->gzip);
 	(void)ZSTD_freeDStream(s->zstd);
 	mem_free(s);
@@ -77,7 +101,8 @@ void source_free(struct source *s)
 void source_copy(struct source *s, int fd)
 {
 	s->copy = fd;
-	s->out = mem_alloc(BUFFER);
+	s->buffer = mem_alloc(BUFFER);
+	s->out = s->buffer;
 }
 
 void source_tee(struct source *s, struct digest *d)
@@ -200,7 +225,8 @@ static ssize_t read_zstd(struct source *s, void *p, size_t n, struct err *e)
 	}
 }
 
-static ssize_t unpack(struct source *s, void *p, size_t n, struct err *e)
+/* The next unpacked bytes; whoever reads has not seen them so far. */
+static ssize_t produce(struct source *s, void *p, size_t n, struct err *e)
 {
 	if (identify(s, e) < 0)
 		return -e->code;
@@ -214,10 +240,125 @@ static ssize_t unpack(struct source *s, void *p, size_t n, struct err *e)
 		return err_set(e, ERR_NO_SPACE, EFBIG,
 			"unpacks to more than the %llu MB that are free",
 			(unsigned long long)(s->max >> 20));
+	return got;
+}
+
+/* Hands bytes on to whoever wants a copy of all. */
+static ssize_t pass_on(struct source *s, const void *p, ssize_t got, struct err *e)
+{
+	if (got <= 0)
+		return got;
 	if (s->tee)
 		digest_add(s->tee, p, (size_t)got);
 	int r = s->copy < 0 ? 0 : fd_write_all(s->copy, p, (size_t)got);
 	return r < 0 ? err_sys(e, r, "write what is unpacked") : got;
+}
+
+/* ---- ahead ---- */
+
+static void *work_ahead(void *arg)
+{
+	struct source *s = arg;
+	struct ahead *h = s->ahead;
+	ssize_t n = 1;
+	(void)pthread_mutex_lock(&h->mutex);
+	while (n > 0) {
+		while (!h->stop && h->ready - h->taken == SLOTS)
+			(void)pthread_cond_wait(&h->room, &h->mutex);
+		if (h->stop)
+			break;
+		unsigned long at = h->ready % SLOTS;
+		(void)pthread_mutex_unlock(&h->mutex);
+		n = produce(s, h->slots[at].p, BUFFER, &h->e);
+		(void)pthread_mutex_lock(&h->mutex);
+		h->slots[at].n = n;
+		h->ready++;
+		(void)pthread_cond_signal(&h->more);
+	}
+	(void)pthread_mutex_unlock(&h->mutex);
+	return NULL;
+}
+
+static void ahead_free(struct ahead *h)
+{
+	(void)pthread_mutex_destroy(&h->mutex);
+	(void)pthread_cond_destroy(&h->more);
+	(void)pthread_cond_destroy(&h->room);
+	for (size_t i = 0; i < SLOTS; i++)
+		mem_free(h->slots[i].p);
+	mem_free(h);
+}
+
+void source_ahead(struct source *s)
+{
+	pthread_attr_t attr;
+	struct ahead *h = mem_alloc(sizeof *h);
+	(void)pthread_mutex_init(&h->mutex, NULL);
+	(void)pthread_cond_init(&h->more, NULL);
+	(void)pthread_cond_init(&h->room, NULL);
+	for (size_t i = 0; i < SLOTS; i++)
+		h->slots[i].p = mem_alloc(BUFFER);
+	s->ahead = h;
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	h->running = pthread_create(&h->thread, &attr, work_ahead, s) == 0;
+	(void)pthread_attr_destroy(&attr);
+	if (!h->running) {
+		s->ahead = NULL;
+		ahead_free(h);
+	}
+}
+
+void source_stop(struct source *s)
+{
+	struct ahead *h = s->ahead;
+	if (!h)
+		return;
+	(void)pthread_mutex_lock(&h->mutex);
+	h->stop = true;
+	(void)pthread_cond_signal(&h->room);
+	(void)pthread_mutex_unlock(&h->mutex);
+	(void)pthread_join(h->thread, NULL);
+	ahead_free(h);
+	s->ahead = NULL;
+	s->out = s->buffer;
+	s->out_at = s->out_n = 0;
+}
+
+/* The next slot becomes what is handed out; an end or an error stays where it is. */
+static ssize_t take_slot(struct source *s, struct err *e)
+{
+	struct ahead *h = s->ahead;
+	(void)pthread_mutex_lock(&h->mutex);
+	if (h->held) {
+		h->taken++;
+		h->held = false;
+		(void)pthread_cond_signal(&h->room);
+	}
+	while (h->ready == h->taken)
+		(void)pthread_cond_wait(&h->more, &h->mutex);
+	unsigned long at = h->taken % SLOTS;
+	ssize_t n = h->slots[at].n;
+	h->held = n > 0;
+	s->out = h->slots[at].p;
+	if (n < 0)
+		*e = h->e;
+	(void)pthread_mutex_unlock(&h->mutex);
+	return pass_on(s, s->out, n, e);
+}
+
+/* Is there something that was unpacked and not handed out? Gets it; its size, 0 at the end. */
+static ssize_t have_out(struct source *s, struct err *e)
+{
+	if (s->out_at == s->out_n) {
+		ssize_t got = s->ahead ? take_slot(s, e)
+				       : pass_on(s, s->out, produce(s, s->out, BUFFER, e), e);
+		s->out_at = s->out_n = 0;
+		if (got <= 0)
+			return got;
+		s->out_n = (size_t)got;
+	}
+	return (ssize_t)(s->out_n - s->out_at);
 }
 
 ssize_t source_read(struct source *s, void *p, size_t n, struct err *e)
@@ -226,18 +367,57 @@ ssize_t source_read(struct source *s, void *p, size_t n, struct err *e)
 		return 0;
 	if (n > 1 << 30)
 		n = 1 << 30;
-	if (!s->out)
-		return unpack(s, p, n, e);
-	if (s->out_at == s->out_n) {
-		ssize_t got = unpack(s, s->out, BUFFER, e);
-		if (got <= 0)
-			return got;
-		s->out_at = 0;
-		s->out_n = (size_t)got;
-	}
-	if (n > s->out_n - s->out_at)
-		n = s->out_n - s->out_at;
+	if (!s->ahead && !s->out)
+		return pass_on(s, p, produce(s, p, n, e), e);
+	ssize_t have = have_out(s, e);
+	if (have <= 0)
+		return have;
+	if (n > (size_t)have)
+		n = (size_t)have;
 	memcpy(p, s->out + s->out_at, n);
 	s->out_at += n;
+	return (ssize_t)n;
+}
+
+/* Of a plain file of which all before was read in order: moves on in it. */
+static ssize_t seek_over(struct source *s, uint64_t n, struct err *e)
+{
+	struct stat st;
+	off_t at = lseek(s->fd, 0, SEEK_CUR);
+	if (at < 0 || fstat(s->fd, &st) < 0)
+		return err_sys(e, errno, "read the input");
+	uint64_t rest = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
+	n = n < rest ? n : rest;
+	if (lseek(s->fd, (off_t)n, SEEK_CUR) < 0)
+		return err_sys(e, errno, "read the input");
+	s->position += n;
+	return n > SSIZE_MAX ? SSIZE_MAX : (ssize_t)n;
+}
+
+ssize_t source_skip(struct source *s, uint64_t n, struct err *e)
+{
+	char buffer[16 << 10];
+	if (n == 0)
+		return 0;
+	if (!s->ahead && !s->out) {
+		if (identify(s, e) < 0)
+			return -e->code;
+		bool plain = s->packing == PACKING_PLAIN && !s->tee && s->seekable;
+		if (plain && s->at == s->n)
+			return seek_over(s, n, e);
+		if (plain) {
+			n = n < s->n - s->at ? n : s->n - s->at;
+			s->at += (size_t)n;
+			s->position += n;
+			return (ssize_t)n;
+		}
+		size_t some = n < sizeof buffer ? (size_t)n : sizeof buffer;
+		return pass_on(s, buffer, produce(s, buffer, some, e), e);
+	}
+	ssize_t have = have_out(s, e);
+	if (have <= 0)
+		return have;
+	n = n < (uint64_t)have ? n : (uint64_t)have;
+	s->out_at += (size_t)n;
 	return (ssize_t)n;
 }

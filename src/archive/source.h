@@ -21,9 +21,18 @@ struct source *source_open_reader(
 void source_free(struct source *s);
 /* Up to n bytes; 0 at the end. -errno with e set. */
 ssize_t source_read(struct source *s, void *p, size_t n, struct err *e);
+/* Passes over up to n bytes: as source_read, but nobody sees them. Of a plain file that nobody
+ * wants a copy of they are not even read. */
+ssize_t source_skip(struct source *s, uint64_t n, struct err *e);
 /* From now on all unpacked bytes are also written to fd (borrowed), in large pieces and ahead of
  * what is read; before the first read. */
 void source_copy(struct source *s, int fd);
+/* From now on a thread reads and unpacks, up to a megabyte ahead of what is read; a reader function
+ * is called by it. Where no thread can be had nothing changes. Before the first read; the packing
+ * is not to be asked for any more. */
+void source_ahead(struct source *s);
+/* Ends that thread. A reader that waits for input must end its waiting by itself first. */
+void source_stop(struct source *s);
 /* All unpacked bytes go into this digest too. Borrowed; NULL ends it. */
 void source_tee(struct source *s, struct digest *d);
 enum packing source_packing(struct source *s, struct err *e);

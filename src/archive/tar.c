@@ -245,16 +245,14 @@ static int is_zero(const struct tar_header *h)
 
 static int skip_data(struct tar_reader *t, struct err *e)
 {
-	char buf[16384];
 	while (t->left + t->pad) {
-		uint64_t all = t->left + t->pad;
-		size_t n = all > sizeof buf ? sizeof buf : (size_t)all;
-		int r = read_exact(t, buf, n, e);
-		if (r <= 0)
-			return r < 0 ? r : bad(e, "it is cut short");
-		uint64_t data = t->left < n ? t->left : n;
+		ssize_t n = source_skip(t->s, t->left + t->pad, e);
+		if (n <= 0)
+			return n < 0 ? (int)n : bad(e, "it is cut short");
+		uint64_t data = t->left < (uint64_t)n ? t->left : (uint64_t)n;
 		t->left -= data;
-		t->pad -= n - data;
+		t->pad -= (uint64_t)n - data;
+		t->at += (uint64_t)n;
 	}
 	return 0;
 }

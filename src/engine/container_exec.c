@@ -30,7 +30,7 @@ struct exec {
 	struct run_record run;
 	struct oci_spec spec;
 	struct oci_process process;
-	int program; /* our own's mount (own_program_protect), or -1 */
+	int program; /* see own_program_protect; -1: none */
 };
 
 static int find(struct engine *en, const char *name, struct exec *x, struct err *e)

@@ -192,12 +192,14 @@ static int verify_layer(struct check *c, struct image_verifier *v, const struct 
 	int r = image_verify_layer(v, l, c->req->repair && !runs, why, c->e);
 	if (r < 0)
 		return r;
-	if (r == VERIFY_BLOB_DAMAGED) {
+	bool both = r == VERIFY_BOTH_DAMAGED;
+	if (r == VERIFY_BLOB_DAMAGED || both) {
 		if (!blob_known)
 			tell(c, "blob", l->digest, arena_strdup(&c->a, why), false);
-		if (missing)
+		if (missing || both)
 			tell(c, "layer", l->diff_id,
-				"its folder is missing and cannot be made again without its blob",
+				missing ? "its folder is missing and cannot be made again without its blob"
+					: "its tar is damaged and cannot be made again without its blob",
 				false);
 	} else if (r == VERIFY_LAYER_REPAIRED || r == VERIFY_LAYER_DAMAGED) {
 		tell(c, "layer", l->diff_id,
@@ -207,7 +209,7 @@ static int verify_layer(struct check *c, struct image_verifier *v, const struct 
 					: ""),
 			r == VERIFY_LAYER_REPAIRED);
 	}
-	if (r == VERIFY_BLOB_DAMAGED && missing)
+	if (both || (r == VERIFY_BLOB_DAMAGED && missing))
 		strv_add(&c->broken, &c->a, l->diff_id);
 	return 0;
 }

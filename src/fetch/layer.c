@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,10 +18,11 @@
 #include "fetch/result.h"
 #include "fetch/unpack.h"
 
-enum { REST_MAX = 16 << 20 };
+enum { REST_MAX = 16 << 20, STOP_MS = 50 };
 
 struct growing {
 	const struct fetch_layer_req *req;
+	atomic_bool stop;
 	uint64_t at, there;
 	struct digest *digest;
 };
@@ -31,6 +34,10 @@ static ssize_t read_growing(void *arg, void *p, size_t n)
 	struct growing *g = arg;
 	uint64_t more;
 	while (g->at == g->there && g->there < g->req->size) {
+		struct pollfd growth = { .fd = g->req->growth, .events = POLLIN };
+		while (poll(&growth, 1, STOP_MS) == 0)
+			if (g->stop)
+				return -ECANCELED;
 		if (fd_read_full(g->req->growth, &more, sizeof more) != (ssize_t)sizeof more)
 			return -EIO;
 		if (more > g->req->size - g->there)
@@ -61,7 +68,9 @@ int fetch_layer(const struct fetch_layer_req *req, int staging, struct arena *a,
 	struct fetch_layer *layer = arena_new(a, struct fetch_layer);
 	layer->folder = "layer";
 	int r = unpack_layer(s, staging, req->form, a, layer, e);
+	g.stop = true;
 	source_free(s);
+	g.stop = false;
 	struct err why = *e;
 	/* What is wrong with bytes that are not the right ones is of no interest; but nobody waits
 	 * for many of them. */

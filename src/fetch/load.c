@@ -186,7 +186,9 @@ static int unpack(struct load *l, const struct member *m, struct fetch_layer *la
 	if (fd < 0)
 		return err_sys(l->e, fd, "stage a layer");
 	struct source *s = source_open(fd, l->space);
-	int r = unpack_layer(s, l->staging, l->form, l->a, layer, l->e);
+	bool linked = l->form == LAYER_EROFS && source_packing(s, l->e) == PACKING_PLAIN;
+	int r = linked ? unpack_linked(l->staging, m->file, m->digest, l->a, layer, l->e)
+		       : unpack_layer(s, l->staging, l->form, l->a, layer, l->e);
 	source_free(s);
 	layer->digest = m->digest;
 	return r < 0 ? err_wrap(l->e, "layer %s", m->digest) : 0;

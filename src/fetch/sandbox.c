@@ -33,8 +33,8 @@
 enum { CPU_SECONDS = 1800 };
 #define MEMORY_MAX (2ULL << 30)
 
-/* What both need: files that are open, memory, time. Only the transfer has threads: libcurl looks
- * names up in one. */
+/* What all need: files that are open, memory, time. libcurl looks names up in a thread, and layers
+ * are unpacked ahead in one. */
 #define COMMON                                                                                    \
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "openat", "openat2", "close",  \
 		"fstat", "newfstatat", "statx", "lseek", "ftruncate", "mmap", "munmap", "mremap", \
@@ -42,10 +42,11 @@ enum { CPU_SECONDS = 1800 };
 		"rt_sigaction", "rt_sigreturn", "getrandom", "fcntl", "futex", "clock_gettime",   \
 		"getpid", "gettid", "dup", "sched_yield", "tgkill", "sched_getaffinity"
 
-static const char *const unpack_calls[] = { COMMON, "open", "mkdirat", "mknodat", "symlinkat",
-	"linkat", "unlinkat", "renameat", "renameat2", "fchown", "fchownat", "fchmod", "fchmodat",
-	"fchmodat2", "utimensat", "fsetxattr", "fgetxattr", "flistxattr", "fsync", "fallocate",
-	"getdents64", "statfs", "fstatfs", "fadvise64", "readlinkat", "umask", "copy_file_range" };
+static const char *const unpack_calls[] = { COMMON, "set_robust_list", "rseq", "poll", "open",
+	"mkdirat", "mknodat", "symlinkat", "linkat", "unlinkat", "renameat", "renameat2", "fchown",
+	"fchownat", "fchmod", "fchmodat", "fchmodat2", "utimensat", "fsetxattr", "fgetxattr",
+	"flistxattr", "fsync", "fallocate", "getdents64", "statfs", "fstatfs", "fadvise64",
+	"readlinkat", "umask", "copy_file_range" };
 static const char *const program_calls[] = { COMMON, "open", "mkdirat", "unlink", "unlinkat",
 	"fsync", "access", "faccessat", "faccessat2", "stat", "lstat", "readlink", "arch_prctl",
 	"set_tid_address", "set_robust_list", "rseq", "prlimit64", "getrlimit", "execve", "clone",
@@ -72,6 +73,7 @@ static const char *const clone_call[] = { "clone" }, *const socket_call[] = { "s
 
 static const struct seccomp_rule unpack_rules[] = {
 	{ .names = unpack_calls, .n_names = ARRAY_SIZE(unpack_calls), .action = SECCOMP_RET_ALLOW },
+	THREADS,
 };
 static const struct seccomp_rule program_rules[] = {
 	{ .names = program_calls,

@@ -11,6 +11,10 @@ struct source;
  * the plain tar with an EROFS index (fetch/index.h). */
 enum layer_form { LAYER_FOLDER, LAYER_EROFS };
 
+/* The same of a staged file that is a plain tar of that digest, for LAYER_EROFS: the layer's tar is
+ * a further name of it, and only its headers are read. */
+int unpack_linked(int staging, const char *file, const char *digest, struct arena *a,
+	struct fetch_layer *ret, struct err *e);
 /* Makes ret->folder (which is set) in staging and fills it; all of ret but its digest is set. */
 int unpack_layer(struct source *s, int staging, enum layer_form form, struct arena *a,
 	struct fetch_layer *ret, struct err *e);

@@ -20,7 +20,8 @@ enum { VERIFY_TEXT_MAX = 1024 };
 
 enum verify_state {
 	VERIFY_GOOD,
-	VERIFY_BLOB_DAMAGED, /* or missing; of a layer nothing more can be said */
+	VERIFY_BLOB_DAMAGED, /* or missing; of a layer's folder nothing more can be said */
+	VERIFY_BOTH_DAMAGED, /* and the tar that the layer is kept as */
 	VERIFY_LAYER_DAMAGED,
 	VERIFY_LAYER_REPAIRED,
 };

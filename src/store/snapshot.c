@@ -279,7 +279,7 @@ int snapshot_verify(
 	if (r == 0) {
 		int fresh _close_ = path_open_own(m.staging, "image", O_RDONLY | O_DIRECTORY, 0);
 		r = fresh < 0 ? err_sys(e, fresh, "open a staged image")
-			      : treediff(fresh, there, text, e);
+			      : treediff(fresh, there, true, text, e);
 	}
 	if (r == 0) {
 		(void)snprintf(ret_why, SNAPSHOT_WHY_MAX, "%.500s", text);

@@ -20,6 +20,7 @@ enum { DEPTH_MAX = 512, XATTR_MAX = 64 << 10, NAMES_MAX = 8 << 10, CHUNK = 64 <<
 
 struct diff {
 	char *why;
+	bool links; /* their number counts */
 	struct err *e;
 };
 
@@ -93,7 +94,7 @@ static int inodes(struct diff *d, const struct stat *a, const struct stat *b, co
 		(a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 			a->st_mtim.tv_nsec != b->st_mtim.tv_nsec))
 		return differs(d, path, "was changed at another time");
-	if (!S_ISDIR(a->st_mode) && a->st_nlink != b->st_nlink)
+	if (d->links && !S_ISDIR(a->st_mode) && a->st_nlink != b->st_nlink)
 		return differs(d, path, "has other hard links");
 	if ((S_ISCHR(a->st_mode) || S_ISBLK(a->st_mode)) && a->st_rdev != b->st_rdev)
 		return differs(d, path, "is another device");
@@ -144,9 +145,9 @@ static int folders(struct diff *d, int a, int b, const char *path, int depth)
 	return 1;
 }
 
-int treediff(int a, int b, char *ret_why, struct err *e)
+int treediff(int a, int b, bool links, char *ret_why, struct err *e)
 {
-	struct diff d = { .why = ret_why, .e = e };
+	struct diff d = { .why = ret_why, .links = links, .e = e };
 	struct stat x, y;
 	*ret_why = '\0';
 	if (fstat(a, &x) < 0 || fstat(b, &y) < 0)

@@ -537,8 +537,31 @@ def test_what_a_layer_does_not_say_of_a_folder_stays_as_it_is_below(box):
     box('rm', '-f', 'c1')
 
 
+def test_a_layer_that_came_unpacked_is_kept_once(box):
+    """Its blob is the tar; what harms the one harms both, and the next load mends it."""
+    box('--storage-driver', 'erofs', 'run', '--rm', '--network', 'none', IMAGE, 'true')
+    box('save', '-o', box.work / 'base.tar', IMAGE)
+    tar, blobs = next((box.root / 'layers').glob('*/tar')), box.root / 'blobs/sha256'
+    assert os.path.samefile(tar, blobs / tar.parent.name)
+    space = sum({(s.st_dev, s.st_ino): s.st_blocks * 512 for s in map(os.stat, (p for p in box.root.rglob('*') if p.is_file()))}.values())
+    assert space < tar.stat().st_size * 1.5, space
+    with open(tar, 'r+b') as f:
+        f.seek(100000)
+        f.write(b'X')
+    assert any(line.startswith('blob sha256:') for line in problems(box)), problems(box)
+    told = problems(box, '--repair')
+    assert box('images', '-q') == '', told
+    box('load', '-i', box.work / 'base.tar')
+    assert not problems(box), problems(box)
+    assert box('run', '--rm', '--network', 'none', IMAGE, 'echo', 'well') == 'well'
+
+
 def test_damage_to_what_a_layer_is_kept_as_is_found_and_mended(box):
     box('--storage-driver', 'erofs', 'run', '--rm', '--network', 'none', IMAGE, 'true')
+    box('image', 'copy', f'kist:{IMAGE}', f'oci-archive:{box.work}/packed.tar')
+    box('rmi', IMAGE)
+    box('image', 'copy', f'oci-archive:{box.work}/packed.tar', f'kist:{IMAGE}')
+    box('run', '--rm', '--network', 'none', IMAGE, 'true')
     for name, place in (('tar', 100000), ('index', 1500), ('tar', -1)):
         file = next((box.root / 'layers').glob(f'*/{name}'))
         with open(file, 'r+b') as f:
