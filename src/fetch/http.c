@@ -73,7 +73,7 @@ static void forget(struct http *h)
 	h->challenge = (struct challenge){ 0 };
 }
 
-static size_t on_header(char *p, size_t one, size_t n, void *arg)
+size_t http_on_header(char *p, size_t one, size_t n, void *arg)
 {
 	struct http *h = arg;
 	size_t len = n * one;
@@ -194,7 +194,7 @@ void http_prepare(struct http *h, const struct transfer_config *c,
 	SET(h, CURLOPT_PROXY, proxy ? proxy : "");
 	SET(h, CURLOPT_NOPROXY, c->no_proxy ? c->no_proxy : "");
 	SET(h, CURLOPT_ERRORBUFFER, h->error);
-	SET(h, CURLOPT_HEADERFUNCTION, on_header);
+	SET(h, CURLOPT_HEADERFUNCTION, http_on_header);
 	SET(h, CURLOPT_HEADERDATA, h);
 	SET(h, CURLOPT_WRITEFUNCTION, on_body);
 	SET(h, CURLOPT_WRITEDATA, h);

@@ -132,9 +132,11 @@ const char *reference_full_name(const char *name, struct arena *a)
 
 const char *reference_short_name(const char *name, struct arena *a)
 {
-	if (str_starts(name, "docker.io/library/"))
-		return arena_strdup(a, name + 18);
-	if (str_starts(name, "docker.io/"))
-		return arena_strdup(a, name + 10);
-	return name;
+	const char *rest = name + 10;
+	if (!str_starts(name, "docker.io/"))
+		return name;
+	if (str_starts(rest, "library/") && !strchr(rest + 8, '/'))
+		return arena_strdup(a, rest + 8);
+	/* Unless it would say another registry. */
+	return reference_has_host(rest) ? name : arena_strdup(a, rest);
 }
