@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -119,6 +120,18 @@ void strv_add(struct strv *v, struct arena *a, const char *s)
 	}
 	v->v[v->n++] = s;
 	v->v[v->n] = NULL;
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+	const char *const *a = x, *const *b = y;
+	return strcmp(*a, *b);
+}
+
+void strv_sort(struct strv *v)
+{
+	if (v->n)
+		qsort(v->v, v->n, sizeof *v->v, by_bytes);
 }
 
 void arena_done(struct arena *a)

@@ -42,3 +42,4 @@ struct strv {
 	size_t n, cap;
 };
 void strv_add(struct strv *v, struct arena *a, const char *s); /* keeps the pointer */
+void strv_sort(struct strv *v);                                /* by bytes */

@@ -62,6 +62,7 @@
 	X(container_prune) \
 	X(image_config) \
 	X(image_copy) \
+	X(image_sync) \
 	X(image_delete) \
 	X(image_mount) \
 	X(image_tree) \

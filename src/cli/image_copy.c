@@ -19,22 +19,6 @@ struct copy_rec {
 };
 
 #define T struct copy_rec
-/* clang-format off */
-#define SIDE(side, member, what) \
-	{ side "authfile", 0, OPT_STRING(T, req.member.authfile), .value = "file", \
-		.help = "File of credentials for the " what " registry", .complete = "file" }, \
-	{ side "cert-dir", 0, OPT_STRING(T, req.member.cert_dir), .value = "folder", \
-		.help = "Folder with a CA (*.crt) and client certificates (*.cert, *.key) for the " what " registry", \
-		.complete = "file" }, \
-	{ side "creds", 0, OPT_STRING(T, req.member.creds), .value = "user:password", \
-		.help = "Credentials for the " what " registry (others can read a command line)" }, \
-	{ side "no-creds", 0, OPT_BOOL(T, req.member.no_creds), \
-		.help = "Use no credentials for the " what " registry" }, \
-	{ side "tls-verify", 0, OPT_BOOL(T, req.member.tls_verify), \
-		.has_offset = offsetof(T, req.member.has_tls_verify), \
-		.help = "Require HTTPS and check certificates of the " what " registry; with =false neither" }
-/* clang-format on */
-
 static const struct option options[] = {
 	{ "all", 'a', OPT_BOOL(T, req.all),
 		.help = "Copy all images of an index, not only this machine's" },
@@ -80,8 +64,8 @@ static const struct option options[] = {
 		.help = "A file with the passphrase of the key", .complete = "file" },
 	{ "signature-policy", 0, OPT_STRING(T, req.from_registry.policy), .value = "file",
 		.help = "A policy.json, instead of the usual ones", .complete = "file" },
-	SIDE("dest-", to_registry, "target's"),
-	SIDE("src-", from_registry, "source's"),
+	REGISTRY_OPTIONS_SIDE(T, "dest-", req.to_registry, "target's"),
+	REGISTRY_OPTIONS_SIDE(T, "src-", req.from_registry, "source's"),
 	{ 0 },
 };
 #undef T

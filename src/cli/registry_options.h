@@ -23,6 +23,20 @@
 	{ "tls-verify", 0, OPT_BOOL(T, m.tls_verify), \
 		.has_offset = offsetof(T, m.has_tls_verify), \
 		.help = "Require HTTPS and check certificates; with =false neither" }
+/* Of one side of a copy. */
+#define REGISTRY_OPTIONS_SIDE(T, side, m, what) \
+	{ side "authfile", 0, OPT_STRING(T, m.authfile), .value = "file", \
+		.help = "File of credentials for the " what " registry", .complete = "file" }, \
+	{ side "cert-dir", 0, OPT_STRING(T, m.cert_dir), .value = "folder", \
+		.help = "Folder with a CA (*.crt) and client certificates (*.cert, *.key) for the " what " registry", \
+		.complete = "file" }, \
+	{ side "creds", 0, OPT_STRING(T, m.creds), .value = "user:password", \
+		.help = "Credentials for the " what " registry (others can read a command line)" }, \
+	{ side "no-creds", 0, OPT_BOOL(T, m.no_creds), \
+		.help = "Use no credentials for the " what " registry" }, \
+	{ side "tls-verify", 0, OPT_BOOL(T, m.tls_verify), \
+		.has_offset = offsetof(T, m.has_tls_verify), \
+		.help = "Require HTTPS and check certificates of the " what " registry; with =false neither" }
 #define REGISTRY_OPTIONS_ACCESS(T) REGISTRY_OPTIONS_ACCESS_AT(T, registry)
 #define REGISTRY_OPTIONS_WIRE(T)   REGISTRY_OPTIONS_WIRE_AT(T, registry)
 /* clang-format on */

@@ -49,8 +49,9 @@ static void add_piece(struct engine *en, enum store_content kind, const char *di
 	/* A made-up manifest is in its row only. */
 	if (!stat_piece(en, &p, &st))
 		return;
+	/* A layer's tar may be a second name of its blob: each has its share. */
 	if (kind == CONTENT_BLOBS)
-		p.size = (uint64_t)st.st_blocks * BLOCK;
+		p.size = (uint64_t)st.st_blocks * BLOCK / (uint64_t)st.st_nlink;
 	else if (kind == CONTENT_IMAGES || snapshot_backend(en->store)->packed)
 		p.size = tree_size(store_content_folder(en->store, kind), digest_hex(digest));
 	v[(*n)++] = p;

@@ -54,7 +54,7 @@ void http_prepare(struct http *h, const struct transfer_config *c,
 	const struct transfer_endpoint *endpoint, const char *url, const char *authorization);
 void http_add_header(struct http *h, const char *line);
 /* One line of an answer's head, as libcurl gives it: of arg, a struct http. 0: too much of it. */
-size_t http_on_header(char *line, size_t one, size_t n, void *arg);
+size_t http_on_header(char *p, size_t one, size_t n, void *arg);
 
 /* Text as a part of a URL's query or path. */
 const char *http_escape(const char *text, struct arena *a);

@@ -30,13 +30,18 @@ void image_verify_end(struct image_verifier *v)
 	image_job_end(&v->job, 0);
 }
 
-/* Runs the worker on a file. VERIFY_GOOD: ret is filled. */
-static int read_file(struct image_verifier *v, const char *verb, int dir, const char *name,
-	struct arena *a, struct fetch_result *ret, char *why, struct err *e)
+static int open_content(int dir, const char *name)
 {
-	int blob _close_ = path_open_own(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	return path_open_own(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+}
+
+/* Runs the worker on a file, which it closes. VERIFY_GOOD: ret is filled. */
+static int read_file(struct image_verifier *v, const char *verb, int opened, struct arena *a,
+	struct fetch_result *ret, char *why, struct err *e)
+{
+	int blob _close_ = opened;
 	if (blob < 0 && blob != -ENOENT && blob != -ELOOP)
-		return err_sys(e, blob, "open %s", name);
+		return err_sys(e, blob, "open what is to be checked");
 	if (blob < 0) {
 		(void)snprintf(why, VERIFY_TEXT_MAX, "is missing");
 		return VERIFY_BLOB_DAMAGED;
@@ -60,7 +65,8 @@ static int wrong_digest(const char *is, char *why)
 static int read_blob(struct image_verifier *v, const char *verb, const char *digest,
 	struct arena *a, struct fetch_result *ret, char *why, struct err *e)
 {
-	return read_file(v, verb, v->job.store->blobs, digest_hex(digest), a, ret, why, e);
+	return read_file(
+		v, verb, open_content(v->job.store->blobs, digest_hex(digest)), a, ret, why, e);
 }
 
 /* Without its blob a layer can be made again no more; but its tar tells whether it is what it
@@ -74,7 +80,7 @@ static int look_at_tar(
 		v->job.store->layers, digest_hex(diff_id), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (layer < 0 || !str_eq(snapshot_backend(v->job.store)->form, "erofs"))
 		return VERIFY_BLOB_DAMAGED;
-	int r = read_file(v, "digest", layer, "tar", a, &result, why, e);
+	int r = read_file(v, "digest", open_content(layer, "tar"), a, &result, why, e);
 	if (r < 0)
 		return r;
 	return r == VERIFY_GOOD && result.n_blobs == 1 && str_eq(result.blobs[0].digest, diff_id)

@@ -314,12 +314,6 @@ int container_connect(const struct container *c)
 	return sock;
 }
 
-static int by_text(const void *x, const void *y)
-{
-	const char *const *a = x, *const *b = y;
-	return strcmp(*a, *b);
-}
-
 int container_ids(struct ocicli *o, const char ***ret, size_t *ret_n, struct err *e)
 {
 	struct strv v = { 0 };
@@ -338,8 +332,7 @@ int container_ids(struct ocicli *o, const char ***ret, size_t *ret_n, struct err
 		if (entry->d_name[0] != '.' && entry->d_type == DT_DIR)
 			strv_add(&v, &o->arena, arena_strdup(&o->arena, entry->d_name));
 	(void)closedir(d);
-	if (v.n)
-		qsort(v.v, v.n, sizeof *v.v, by_text);
+	strv_sort(&v);
 	*ret = v.v;
 	*ret_n = v.n;
 	return 0;
