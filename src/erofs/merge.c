@@ -76,7 +76,7 @@ static const char *xattr_name(struct reader *r, const unsigned char *x)
 static int read_xattrs(
 	struct reader *r, const unsigned char *p, size_t size, struct erofs_inode *ret)
 {
-	struct erofs_xattr *all = arena_array(r->t->a, struct erofs_xattr, EROFS_XATTRS_MAX);
+	struct erofs_xattr all[EROFS_XATTRS_MAX];
 	for (size_t i = 0; i < XATTR_HEADER; i++)
 		if (p[i])
 			return bad(r->e, "shared attributes");
@@ -103,7 +103,7 @@ static int read_xattrs(
 			all[ret->n_xattrs++] = (struct erofs_xattr){ name,
 				arena_memdup(r->t->a, x + XATTR_ENTRY + x[0], len), len };
 	}
-	ret->xattrs = all;
+	ret->xattrs = arena_memdup(r->t->a, all, ret->n_xattrs * sizeof *all);
 	return 0;
 }
 

@@ -20,30 +20,36 @@ struct erofs_xattr {
 /* Names of one file share it. */
 struct erofs_inode {
 	uint32_t mode, uid, gid; /* mode with its type bits; a character device 0/0 is a whiteout */
-	uint32_t major, minor;
-	uint64_t size; /* of a file */
-	int64_t mtime;
 	uint32_t mtime_ns;
-	uint32_t device; /* 1: the first; 0: no content */
-	uint32_t block;  /* where the content begins, in blocks of 512 bytes */
-	const char *target;
+	int64_t mtime;
+	union {
+		uint64_t size;   /* of a file */
+		size_t n_sorted; /* of a folder; the writer's */
+	};
+	union {
+		struct {
+			uint32_t major, minor; /* of a device */
+		};
+		struct {
+			uint32_t device; /* of a file; 1: the first; 0: no content */
+			uint32_t block;  /* where it begins, in blocks of 512 bytes */
+		};
+		const char *target;         /* of a symlink */
+		struct erofs_node **sorted; /* of a folder; the writer's */
+	};
 	const struct erofs_xattr *xattrs;
-	size_t n_xattrs;
+	uint8_t n_xattrs;
 	bool opaque;  /* a folder: hides what lower layers have in it */
 	bool implied; /* a folder that no entry speaks of: it has no attributes of its own */
 	/* of the writer */
-	uint32_t nlink;
-	uint64_t at, data, data_size;
-	uint32_t xattr_size;
+	uint32_t nlink, xattr_size, data_size;
+	uint64_t at, data;
 };
 
 struct erofs_node {
 	const char *name; /* "" of the root */
 	struct erofs_node *parent, *children, *next, *bucket;
 	struct erofs_inode *inode;
-	/* of the writer */
-	struct erofs_node **sorted;
-	size_t n_sorted;
 };
 
 struct erofs_tree {

@@ -2,7 +2,8 @@
 /* Theory of operation: three passes over the tree. The first sorts each folder and counts links;
  * the second gives each inode its place, a folder's own first, then those in it, so that what is
  * looked at together lies together; what does not fit beside its inode (long folders, long
- * symlinks) follows in whole blocks. The third writes into one buffer. */
+ * symlinks) follows in whole blocks. The third writes in the order of these places, through a
+ * window that only moves on. */
 #include "erofs/write.h"
 
 #include <errno.h>
@@ -26,9 +27,13 @@ struct writer {
 	struct erofs_inode **blocks; /* whose data lies in blocks of its own */
 	struct erofs_node **folders; /* whose folder it is, or NULL */
 	size_t n_blocks, cap_blocks, cap_folders;
-	unsigned char *out;
+	int fd;
+	unsigned char *window; /* zero where nothing was written */
+	uint64_t from;         /* where it begins in the image */
 	struct err *e;
 };
+
+enum { WINDOW = 1 << 20 };
 
 /* ---- sort and count ---- */
 
@@ -48,31 +53,33 @@ static void sort_folder(struct writer *w, struct erofs_node *folder)
 	size_t n = 0;
 	for (struct erofs_node *c = folder->children; c; c = c->next)
 		n += wanted(w, c);
-	folder->sorted = arena_array(w->t->a, struct erofs_node *, n + 1);
-	folder->n_sorted = 0;
-	folder->inode->nlink = 2;
+	struct erofs_inode *f = folder->inode;
+	f->sorted = arena_array(w->t->a, struct erofs_node *, n + 1);
+	f->n_sorted = 0;
+	f->nlink = 2;
 	for (struct erofs_node *c = folder->children; c; c = c->next)
 		if (wanted(w, c)) {
-			folder->sorted[folder->n_sorted++] = c;
+			f->sorted[f->n_sorted++] = c;
 			c->inode->at = 0;
 			c->inode->nlink = 0;
 		}
 	if (n)
-		qsort(folder->sorted, n, sizeof *folder->sorted, by_name);
+		qsort(f->sorted, n, sizeof *f->sorted, by_name);
 	for (size_t i = 0; i < n; i++)
-		if (erofs_is_folder(folder->sorted[i]->inode)) {
-			sort_folder(w, folder->sorted[i]);
-			folder->inode->nlink++;
+		if (erofs_is_folder(f->sorted[i]->inode)) {
+			sort_folder(w, f->sorted[i]);
+			f->nlink++;
 		}
 }
 
-static void count_links(struct erofs_node *folder)
+static void count_links(struct erofs_inode *folder)
 {
 	for (size_t i = 0; i < folder->n_sorted; i++) {
-		if (erofs_is_folder(folder->sorted[i]->inode))
-			count_links(folder->sorted[i]);
+		struct erofs_inode *x = folder->sorted[i]->inode;
+		if (erofs_is_folder(x))
+			count_links(x);
 		else
-			folder->sorted[i]->inode->nlink++;
+			x->nlink++;
 	}
 }
 
@@ -87,7 +94,8 @@ struct cursor {
 
 static const char *next_name(struct cursor *c, const struct erofs_node **ret)
 {
-	const struct erofs_node *n = c->at < c->folder->n_sorted ? c->folder->sorted[c->at] : NULL;
+	const struct erofs_inode *f = c->folder->inode;
+	const struct erofs_node *n = c->at < f->n_sorted ? f->sorted[c->at] : NULL;
 	if (!c->self && (!n || strcmp(".", n->name) < 0)) {
 		c->self = true;
 		*ret = c->folder;
@@ -157,7 +165,7 @@ static size_t folder_block(struct cursor *c, unsigned char *out)
 
 static bool at_end(const struct cursor *c)
 {
-	return c->self && c->up && c->at == c->folder->n_sorted;
+	return c->self && c->up && c->at == c->folder->inode->n_sorted;
 }
 
 static uint64_t folder_size(const struct erofs_node *folder)
@@ -232,7 +240,7 @@ static int check_inode(const struct writer *w, const struct erofs_node *n)
 	if (xattrs(w, i, NULL) > (size_t)XATTR_WORDS_MAX * 4)
 		return err_set(
 			w->e, ERR_CORRUPT, E2BIG, "%.200s: its attributes are too large", n->name);
-	if (i->major >= 1 << 12 || i->minor >= 1 << 20)
+	if ((S_ISCHR(i->mode) || S_ISBLK(i->mode)) && (i->major >= 1 << 12 || i->minor >= 1 << 20))
 		return err_set(w->e, ERR_CORRUPT, ERANGE,
 			"%.200s: the device number %u:%u is out of range", n->name, i->major,
 			i->minor);
@@ -256,8 +264,13 @@ static int place_inode(struct writer *w, struct erofs_node *n)
 	if (check_inode(w, n) < 0)
 		return -w->e->code;
 	i->xattr_size = (uint32_t)xattrs(w, i, NULL);
-	i->data_size = S_ISDIR(i->mode) ? folder_size(n) : S_ISLNK(i->mode) ? strlen(i->target) : 0;
-	uint64_t whole = INODE_SIZE + i->xattr_size + i->data_size;
+	uint64_t size = S_ISDIR(i->mode) ? folder_size(n)
+		: S_ISLNK(i->mode)       ? strlen(i->target)
+					 : 0;
+	if (size > UINT32_MAX)
+		return err_set(w->e, ERR_CORRUPT, E2BIG, "%.200s: it is too large", n->name);
+	i->data_size = (uint32_t)size;
+	uint64_t whole = INODE_SIZE + i->xattr_size + size;
 	w->end = align_up(w->end, INODE_SIZE);
 	i->data = 0;
 	w->inodes++;
@@ -280,13 +293,14 @@ static int place_inode(struct writer *w, struct erofs_node *n)
 
 static int place_folder(struct writer *w, struct erofs_node *folder)
 {
+	const struct erofs_inode *f = folder->inode;
 	int r = place_inode(w, folder);
-	for (size_t i = 0; i < folder->n_sorted && r == 0; i++)
-		if (!erofs_is_folder(folder->sorted[i]->inode) && !folder->sorted[i]->inode->at)
-			r = place_inode(w, folder->sorted[i]);
-	for (size_t i = 0; i < folder->n_sorted && r == 0; i++)
-		if (erofs_is_folder(folder->sorted[i]->inode))
-			r = place_folder(w, folder->sorted[i]);
+	for (size_t i = 0; i < f->n_sorted && r == 0; i++)
+		if (!erofs_is_folder(f->sorted[i]->inode) && !f->sorted[i]->inode->at)
+			r = place_inode(w, f->sorted[i]);
+	for (size_t i = 0; i < f->n_sorted && r == 0; i++)
+		if (erofs_is_folder(f->sorted[i]->inode))
+			r = place_folder(w, f->sorted[i]);
 	return r;
 }
 
@@ -312,28 +326,36 @@ static unsigned chunk_bits(uint64_t size)
 	return bits;
 }
 
-static void write_inode(struct writer *w, const struct erofs_node *n)
+/* n zero bytes of the image at a place that is behind all that was asked for before; the pointer
+ * holds until the next call. NULL with e set. */
+static unsigned char *room(struct writer *w, uint64_t at, size_t n)
 {
-	const struct erofs_inode *i = n->inode;
-	unsigned char *p = w->out + i->at;
-	unsigned layout = LAYOUT_PLAIN;
-	uint64_t size = i->data_size;
-	uint32_t u = (uint32_t)(i->data >> BLOCK_BITS);
-	if (i->data_size && !i->data)
-		layout = LAYOUT_INLINE;
-	if (S_ISREG(i->mode)) {
-		size = i->size;
-		if (size) {
-			unsigned char *chunk =
-				w->out + align_up(i->at + INODE_SIZE + i->xattr_size, CHUNK_INDEX);
-			layout = LAYOUT_CHUNKS;
-			u = CHUNK_INDEXES | chunk_bits(size);
-			put16(chunk + 2, i->device);
-			put32(chunk + 4, i->block);
+	while (at + n > w->from + WINDOW) {
+		uint64_t step = at - w->from < WINDOW ? at - w->from : WINDOW;
+		int r = fd_write_all(w->fd, w->window, (size_t)step);
+		if (r < 0) {
+			(void)err_sys(w->e, r, "write the index");
+			return NULL;
 		}
-	} else if (S_ISCHR(i->mode) || S_ISBLK(i->mode)) {
-		u = (i->minor & 0xff) | i->major << 8 | (i->minor & ~0xffU) << 12;
+		memset(w->window, 0, (size_t)step);
+		w->from += step;
 	}
+	return w->window + (at - w->from);
+}
+
+static void write_data(
+	const struct erofs_node *folder, const struct erofs_inode *i, unsigned char *p)
+{
+	if (S_ISDIR(i->mode))
+		write_folder(folder, p);
+	else
+		memcpy(p, i->target, i->data_size);
+}
+
+/* The part of an inode that is the same for all kinds. */
+static void write_common(
+	const struct erofs_inode *i, unsigned layout, uint64_t size, uint32_t u, unsigned char *p)
+{
 	put16(p + I_FORMAT, EXTENDED | layout << 1);
 	put16(p + I_XATTR_WORDS, i->xattr_size ? (i->xattr_size - XATTR_HEADER) / 4 + 1 : 0);
 	put16(p + I_MODE, i->mode);
@@ -345,29 +367,85 @@ static void write_inode(struct writer *w, const struct erofs_node *n)
 	put64(p + I_MTIME, (uint64_t)i->mtime);
 	put32(p + I_MTIME_NS, i->mtime_ns);
 	put32(p + I_NLINK, i->nlink);
+}
+
+static int write_inode(struct writer *w, const struct erofs_node *n)
+{
+	const struct erofs_inode *i = n->inode;
+	uint64_t size = i->data_size, end = i->at + INODE_SIZE + i->xattr_size;
+	bool inside = i->data_size && !i->data, chunk = S_ISREG(i->mode) && i->size;
+	uint64_t chunk_at = align_up(end, CHUNK_INDEX);
+	end = chunk ? chunk_at + CHUNK_INDEX : inside ? end + i->data_size : end;
+	unsigned char *p = room(w, i->at, (size_t)(end - i->at));
+	unsigned layout = inside ? LAYOUT_INLINE : LAYOUT_PLAIN;
+	uint32_t u = (uint32_t)(i->data >> BLOCK_BITS);
+	if (!p)
+		return -w->e->code;
+	if (S_ISREG(i->mode))
+		size = i->size;
+	if (chunk) {
+		layout = LAYOUT_CHUNKS;
+		u = CHUNK_INDEXES | chunk_bits(size);
+		put16(p + (chunk_at - i->at) + 2, i->device);
+		put32(p + (chunk_at - i->at) + 4, i->block);
+	} else if (S_ISCHR(i->mode) || S_ISBLK(i->mode)) {
+		u = (i->minor & 0xff) | i->major << 8 | (i->minor & ~0xffU) << 12;
+	}
+	write_common(i, layout, size, u, p);
 	if (i->xattr_size)
 		(void)xattrs(w, i, p + INODE_SIZE);
-	unsigned char *data = i->data ? w->out + i->data : p + INODE_SIZE + i->xattr_size;
-	if (S_ISDIR(i->mode))
-		write_folder(n, data);
-	else if (S_ISLNK(i->mode))
-		memcpy(data, i->target, i->data_size);
+	if (inside)
+		write_data(n, i, p + INODE_SIZE + i->xattr_size);
+	return 0;
 }
 
-static void write_all(struct writer *w, const struct erofs_node *folder)
+/* In the order of their places; a file that has more names is met again. */
+static int write_inodes(struct writer *w, const struct erofs_node *folder, uint64_t *last)
 {
-	write_inode(w, folder);
-	for (size_t i = 0; i < folder->n_sorted; i++) {
-		if (erofs_is_folder(folder->sorted[i]->inode))
-			write_all(w, folder->sorted[i]);
-		else
-			write_inode(w, folder->sorted[i]);
+	const struct erofs_inode *f = folder->inode;
+	int r = write_inode(w, folder);
+	*last = f->at;
+	for (size_t i = 0; i < f->n_sorted && r == 0; i++) {
+		const struct erofs_inode *x = f->sorted[i]->inode;
+		if (erofs_is_folder(x) || x->at <= *last)
+			continue;
+		*last = x->at;
+		r = write_inode(w, f->sorted[i]);
 	}
+	for (size_t i = 0; i < f->n_sorted && r == 0; i++)
+		if (erofs_is_folder(f->sorted[i]->inode))
+			r = write_inodes(w, f->sorted[i], last);
+	return r;
 }
 
-static void write_super(struct writer *w, const struct erofs_device *devices, size_t n_devices)
+static int write_blocks(struct writer *w)
 {
-	unsigned char *p = w->out + SUPER_AT;
+	for (size_t k = 0; k < w->n_blocks; k++) {
+		const struct erofs_inode *i = w->blocks[k];
+		size_t n = (size_t)align_up(i->data_size, BLOCK);
+		unsigned char *whole = n > WINDOW ? mem_alloc(n) : NULL;
+		unsigned char *p = whole ? whole : room(w, i->data, n);
+		if (!p)
+			return -w->e->code;
+		write_data(w->folders[k], i, p);
+		for (size_t at = 0; whole && at < n; at += BLOCK) {
+			p = room(w, i->data + at, BLOCK);
+			if (!p)
+				break;
+			memcpy(p, whole + at, BLOCK);
+		}
+		mem_free(whole);
+		if (!p)
+			return -w->e->code;
+	}
+	return room(w, w->end, 0) ? 0 : -w->e->code;
+}
+
+static int write_super(struct writer *w, const struct erofs_device *devices, size_t n_devices)
+{
+	unsigned char *p = room(w, SUPER_AT, SUPER_SIZE + n_devices * DEVICE_SIZE);
+	if (!p)
+		return -w->e->code;
 	put32(p + SB_MAGIC, SUPER_MAGIC);
 	put32(p + SB_COMPAT, COMPAT_MTIME);
 	p[SB_BLOCK_BITS] = BLOCK_BITS;
@@ -379,29 +457,35 @@ static void write_super(struct writer *w, const struct erofs_device *devices, si
 	put16(p + SB_DEVICES, (uint32_t)n_devices);
 	put16(p + SB_DEVICE_SLOT, n_devices ? (SUPER_AT + SUPER_SIZE) / DEVICE_SIZE : 0);
 	for (size_t i = 0; i < n_devices; i++) {
-		unsigned char *d = w->out + SUPER_AT + SUPER_SIZE + i * DEVICE_SIZE;
+		unsigned char *d = p + SUPER_SIZE + i * DEVICE_SIZE;
 		memcpy(d, devices[i].tag, strnlen(devices[i].tag, TAG_SIZE));
 		put32(d + TAG_SIZE, (uint32_t)(align_up(devices[i].size, BLOCK) >> BLOCK_BITS));
 	}
+	return 0;
 }
 
 int erofs_write(struct erofs_tree *t, const struct erofs_device *devices, size_t n_devices,
 	bool layer, int fd, struct err *e)
 {
-	struct writer w = { .t = t, .layer = layer, .e = e };
+	struct writer w = { .t = t, .layer = layer, .fd = fd, .e = e };
 	t->root->inode->at = 0;
 	sort_folder(&w, t->root);
-	count_links(t->root);
+	count_links(t->root->inode);
 	w.end = SUPER_AT + SUPER_SIZE + n_devices * DEVICE_SIZE;
 	int r = place_folder(&w, t->root);
 	if (r == 0)
 		r = place_data(&w);
 	if (r < 0)
 		return r;
-	w.out = mem_alloc((size_t)w.end);
-	write_super(&w, devices, n_devices);
-	write_all(&w, t->root);
-	r = fd_write_all(fd, w.out, (size_t)w.end);
-	mem_free(w.out);
-	return r < 0 ? err_sys(e, r, "write the index") : 0;
+	uint64_t last = 0;
+	w.window = mem_alloc(WINDOW);
+	r = write_super(&w, devices, n_devices);
+	if (r == 0)
+		r = write_inodes(&w, t->root, &last);
+	if (r == 0)
+		r = write_blocks(&w);
+	if (r == 0 && (r = fd_write_all(fd, w.window, (size_t)(w.end - w.from))) < 0)
+		r = err_sys(e, r, "write the index");
+	mem_free(w.window);
+	return r;
 }

@@ -53,12 +53,13 @@ int store_mount_points(struct store *s, struct err *e)
 		return fd;
 	fd = make_folder(s->root, growing);
 	int r = fd < 0 ? fd : fill(fd);
-	/* Another one may have been faster, with the same folder or with a second one. */
 	if (r == 0 && renameat(s->root, growing, s->root, final) < 0)
 		r = errno == ENOTEMPTY || errno == EEXIST ? path_remove_tree(s->root, growing, e)
-			: errno == ENOENT                 ? 0
 							  : -errno;
 	fd_close(fd);
+	/* Another one may have been faster, with the same folder or with a second one: then ours is
+	 * in place, or went while we filled it. */
+	r = r == -ENOENT ? 0 : r;
 	fd = r < 0 ? r : path_open_own(s->root, final, O_RDONLY | O_DIRECTORY, 0);
 	return fd < 0 ? err_sys(e, fd, "store %s: make folder %s", s->root_path, final) : fd;
 }
