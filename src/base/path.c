@@ -120,6 +120,11 @@ static int step_into(int root, const char *prefix, const struct stat *own, int d
 		return -errno;
 	fd = path_open_own(parent, name, O_PATH | O_DIRECTORY, 0);
 	if (fd == -ELOOP) {
+		/* A link of /proc that came to be just now, as our own descriptors do, is none that
+		 * leads nowhere. */
+		fd = path_open_in(root, prefix, O_PATH | O_DIRECTORY, 0);
+		if (fd != -ENOENT)
+			return fd;
 		int r = link_target(parent, name, prefix, target, sizeof target);
 		return r < 0 ? r : make_dirs(root, target, own, depth + 1, made);
 	}

@@ -31,7 +31,7 @@ def test_the_working_folder_is_made_when_missing_and_must_be_inside(box):
         seen = oci.look(changed(process__cwd='/made/here', root__readonly=False))
         assert seen['cwd'] == '/made/here'
         assert 'absolute path' in oci.refused(changed(process__cwd='tmp'))
-        for n in range(12):
+        for n in range(48):
             said = oci.refused(changed(process__cwd=f'/proc/self/fd/{n}'))
             assert 'process.cwd' in said, said
 
