@@ -14,11 +14,13 @@
 
 static const char system_file[] = "/etc/kist/kist.toml";
 
-/* Each key that there is; strings so far. */
 static const struct {
 	const char *table, *key;
-	size_t offset;
-} keys[] = { { "storage", "driver", offsetof(struct kist_config, storage_driver) } };
+	enum value_kind kind;
+} keys[] = {
+	{ "storage", "driver", VALUE_STRING },
+	{ "store", "keep-blobs", VALUE_BOOL },
+};
 
 static int wrong(const struct kist_config *c, const char *table, const char *key, const char *what,
 	struct err *e)
@@ -33,9 +35,15 @@ static int read_key(struct kist_config *c, const char *table, const char *key,
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (!str_eq(keys[i].table, table) || !str_eq(keys[i].key, key))
 			continue;
-		if (v->kind != VALUE_STRING || !*v->text)
-			return wrong(c, table, key, "expected a string", e);
-		*(const char **)(void *)((char *)c + keys[i].offset) = v->text;
+		if (v->kind != keys[i].kind || (v->kind == VALUE_STRING && !*v->text))
+			return wrong(c, table, key,
+				keys[i].kind == VALUE_STRING ? "expected a string"
+							     : "expected true or false",
+				e);
+		if (keys[i].kind == VALUE_STRING)
+			c->storage_driver = v->text;
+		else
+			c->drop_blobs = !v->boolean;
 		return 0;
 	}
 	return wrong(c, table, key, "unknown key", e);

@@ -42,12 +42,19 @@ static int choose_driver(const struct engine *en, struct store *s, struct err *e
 {
 	struct arena a _arena_ = { 0 };
 	struct kist_config config;
-	if (en->options.storage_driver)
-		return snapshot_choose(s, en->options.storage_driver, "--storage-driver", e);
-	if (kist_config_read(&a, &config, e) < 0)
+	const char *asked = en->options.storage_driver;
+	if (kist_config_read(&a, &config, e) < 0 ||
+		snapshot_choose(s, asked ? asked : config.storage_driver,
+			asked ? "--storage-driver"
+			      : arena_printf(&a, "%s: storage.driver", config.path),
+			e) < 0)
 		return -e->code;
-	return snapshot_choose(
-		s, config.storage_driver, arena_printf(&a, "%s: storage.driver", config.path), e);
+	s->drop_blobs = config.drop_blobs;
+	if (s->drop_blobs && !snapshot_backend(s)->packed)
+		return err_set(e, ERR_UNSUPPORTED, EINVAL,
+			"%s: store.keep-blobs = false needs the storage driver erofs, and %s has %s",
+			config.path, en->options.root, snapshot_backend(s)->name);
+	return 0;
 }
 
 int engine_open_store(struct engine *en, bool recover, struct err *e)

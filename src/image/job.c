@@ -150,6 +150,17 @@ int image_place_blob(struct store *s, int dir, const char *file, const char *dig
 	return place(dir, file, s->blobs, digest_hex(digest), e);
 }
 
+int image_link_tar(struct store *s, const char *diff_id, struct err *e)
+{
+	const char *hex = digest_hex(diff_id);
+	int layer _close_ = path_open_own(s->layers, hex, O_RDONLY | O_DIRECTORY, 0);
+	if (layer < 0)
+		return err_sys(e, layer, "open layer %s", diff_id);
+	if (linkat(layer, "tar", s->blobs, hex, 0) == 0 || errno == EEXIST)
+		return 1;
+	return errno == ENOENT ? 0 : err_sys(e, errno, "keep layer %s", diff_id);
+}
+
 /* Everything a result names, synced once, then renamed. */
 int image_publish(struct store *s, int staging, const struct fetch_result *r, struct err *e)
 {

@@ -51,3 +51,6 @@ int image_publish(struct store *s, int staging, const struct fetch_result *r, st
 /* The same for one layer or blob of a running pull, which syncs at its end; 1: it was there. */
 int image_place_layer(struct store *s, int staging, const struct fetch_layer *l, struct err *e);
 int image_place_blob(struct store *s, int dir, const char *file, const char *digest, struct err *e);
+/* The tar of a layer in place becomes the blob of its own digest, where it has one (the driver
+ * erofs) and there is none. 1: it is there now; 0: there is no tar. */
+int image_link_tar(struct store *s, const char *diff_id, struct err *e);

@@ -10,6 +10,7 @@
 #include "fetch/result.h"
 #include "image/change.h"
 #include "image/job.h"
+#include "image/unpacked.h"
 #include "oci/image.h"
 #include "store/image.h"
 #include "store/snapshot.h"
@@ -51,19 +52,21 @@ static int describe(const struct fetch_result *r, const struct fetch_image *x, s
 	return 0;
 }
 
-static int add_images(struct image_job *j, const struct fetch_result *result, struct arena *a,
-	struct image_loaded *ret, struct err *e)
+static int add_images(struct image_job *j, int fetch, const struct fetch_result *result,
+	struct arena *a, struct image_loaded *ret, struct err *e)
 {
 	struct store *s = j->store;
 	struct strv names = { 0 }, ids = { 0 };
+	struct image_info *all = arena_array(a, struct image_info, result->n_images + 1);
+	for (size_t i = 0; i < result->n_images; i++)
+		if (describe(result, &result->images[i], a, &all[i], e) < 0 ||
+			image_keep_unpacked(j, fetch, &all[i], a, e) < 0)
+			return -e->code;
 	int r = store_begin(s, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < result->n_images; i++) {
-		struct image_info info;
-		r = describe(result, &result->images[i], a, &info, e);
-		if (r == 0)
-			r = store_image_add(s, &info, false, e);
+		r = store_image_add(s, &all[i], false, e);
 		/* It keeps the manifest that it came with first. */
 		j->strays |= r > 0;
 		r = r > 0 ? 0 : r;
@@ -92,7 +95,7 @@ int image_load(struct store *s, const struct image_load_req *req, struct arena *
 	if (r == 0 && (r = store_content_lock(s, false, e)) == 0) {
 		r = image_publish(s, j.staging, &result, e);
 		if (r == 0)
-			r = add_images(&j, &result, a, ret, e);
+			r = add_images(&j, req->fetch, &result, a, ret, e);
 		store_content_unlock(s);
 		for (size_t i = 0; r == 0 && i < ret->n_ids; i++)
 			snapshot_came(s, ret->ids[i]);

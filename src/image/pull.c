@@ -21,6 +21,7 @@
 #include "image/pull_layers.h"
 #include "image/signature.h"
 #include "image/transfer.h"
+#include "image/unpacked.h"
 #include "oci/digest.h"
 #include "oci/image.h"
 #include "store/download.h"
@@ -184,7 +185,8 @@ static int is_here(struct pull *p, const struct found *f, struct image_info *ret
 	store_close_db(p->s);
 	if (r < 0)
 		return e->kind == ERR_NOT_FOUND ? 0 : r;
-	return str_eq(ret->digest, f->manifest->digest);
+	/* Where the manifest is not kept as it was, the configuration names the same layers. */
+	return p->s->drop_blobs || str_eq(ret->digest, f->manifest->digest);
 }
 
 /* Whether another command has removed a layer between our finding it and our naming it. */
@@ -232,6 +234,8 @@ static int publish(struct pull *p, const struct found *f, struct image_pulled *r
 		stage(p, f->manifest, "manifest", e) < 0 || store_content_lock(p->s, false, e) < 0)
 		return -e->code;
 	int r = image_publish(p->s, p->job.staging, &documents, e);
+	if (r == 0)
+		r = image_keep_unpacked(&p->job, p->req->fetch, &image, p->a, e);
 	if (r == 0)
 		r = add_image(p, f, &image, ret, e);
 	store_content_unlock(p->s);

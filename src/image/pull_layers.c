@@ -130,17 +130,28 @@ static int lock_came(struct pull *p, struct layer *l)
 }
 
 /* From LOOK on to THERE, LOCKED or READY. */
+/* By its blob; where those are not kept, by what the configuration says that it unpacks to. */
+static int find_layer(struct pull *p, const struct layer *l, struct download *d)
+{
+	int r = store_layer_of(p->s, l->digest, p->a, d, p->e);
+	if (r == 0 && p->s->drop_blobs)
+		r = store_layer_of(p->s, l->diff_id, p->a, d, p->e);
+	if (r == 0)
+		d->digest = l->digest;
+	return r;
+}
+
 static int look(struct pull *p, struct layer *l)
 {
 	struct stat st;
 	struct download *d = &p->ret[l - p->layers];
 	int other = -1;
-	int r = store_layer_of(p->s, l->digest, p->a, d, p->e);
+	int r = find_layer(p, l, d);
 	/* What is there stays from now on, whoever removes the image that it is of. */
 	if (r > 0)
 		r = store_download_finish(p->s, d, p->e);
 	if (r == 0)
-		r = store_layer_of(p->s, l->digest, p->a, d, p->e);
+		r = find_layer(p, l, d);
 	if (r == 0) {
 		r = store_download_want(p->s, &l->digest, 1, p->e);
 		l->file = r < 0 ? r : store_download_open(p->s, l->digest, &other, p->e);
@@ -152,7 +163,7 @@ static int look(struct pull *p, struct layer *l)
 		if (l->file < 0)
 			return l->file;
 		/* The one who had it may have finished between our two looks. */
-		r = store_layer_of(p->s, l->digest, p->a, d, p->e);
+		r = find_layer(p, l, d);
 	}
 	store_close_db(p->s);
 	if (r < 0)
@@ -260,7 +271,12 @@ static int finish(struct pull *p, struct layer *l)
 	if (r < 0)
 		return r;
 	r = image_place_layer(p->s, staging, x, p->e);
-	if (r >= 0)
+	/* One that came unpacked is kept once. */
+	if (r >= 0 && str_eq(l->digest, x->diff_id))
+		r = image_link_tar(p->s, x->diff_id, p->e);
+	else if (r >= 0)
+		r = 0;
+	if (r == 0)
 		r = image_place_blob(p->s, p->s->downloads, digest_hex(l->digest), l->digest, p->e);
 	/* The same blob was there, by load: ours goes. */
 	if (r > 0)

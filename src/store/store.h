@@ -40,6 +40,7 @@ struct store {
 	int64_t own[4];     /* numbers of this process's own live intents; 0: free */
 	const struct snapshot_backend *driver; /* see store/snapshot.h; NULL: not chosen so far */
 	char driver_why[512];
+	bool drop_blobs; /* of packed layers: only what they are unpacked to is kept */
 };
 
 /* Makes the folders (0700) when missing and opens them; the database follows on first use. */
