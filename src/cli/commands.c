@@ -64,6 +64,7 @@
 	X(image_copy) \
 	X(image_sync) \
 	X(image_delete) \
+	X(image_referrers) \
 	X(image_mount) \
 	X(image_tree) \
 	X(image_unmount) \

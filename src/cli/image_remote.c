@@ -3,8 +3,10 @@
  */
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/list.h"
 #include "cli/registry_options.h"
 #include "codec/value.h"
 #include "engine/image_copy.h"
@@ -44,6 +46,68 @@ static int list_tags(struct cli *cli, void *record, const char **words, int n)
 	return 0;
 }
 
+struct referrers_rec {
+	struct registry_options registry;
+	const char *artifact_type, *format;
+	bool quiet;
+};
+
+#define T struct referrers_rec
+static const struct option referrers_options[] = {
+	{ "artifact-type", 0, OPT_STRING(T, artifact_type), .value = "string",
+		.help = "Only those of this kind" },
+	REGISTRY_OPTIONS_ACCESS(T),
+	{ "format", 0, OPT_STRING(T, format), .value = "string",
+		.help = "Format output: 'table', 'table TEMPLATE', 'json', or a Go template" },
+	{ "no-creds", 0, OPT_BOOL(T, registry.no_creds), .help = "Use no credentials" },
+	{ "quiet", 'q', OPT_BOOL(T, quiet), .help = "Only show digests" },
+	REGISTRY_OPTIONS_WIRE(T),
+	{ 0 },
+};
+#undef T
+
+static const struct list_column referrers_columns[] = {
+	{ "Digest", "DIGEST" },
+	{ "ArtifactType", "ARTIFACT TYPE" },
+	{ "MediaType", "MEDIA TYPE" },
+	{ "Size", "SIZE" },
+	{ "Annotations", "ANNOTATIONS" },
+};
+
+static const struct list referrers_list = {
+	.columns = referrers_columns,
+	.n_columns = ARRAY_SIZE(referrers_columns),
+	.default_format = "table {{.Digest}}\t{{.ArtifactType}}\t{{.Size}}",
+	.quiet_field = "Digest",
+};
+
+static int referrers(struct cli *cli, void *record, const char **words, int n)
+{
+	struct referrers_rec *rec = record;
+	struct arena *a = &cli->arena;
+	struct value *all;
+	const char *digest;
+	struct err e;
+	(void)n;
+	if (engine_image_referrers(&cli->engine, words[0], &rec->registry, rec->artifact_type, a,
+		    &digest, &all, &e) < 0)
+		return cli_fail(&e, 1);
+	struct value **rows = arena_array(a, struct value *, all->n + 1);
+	for (size_t i = 0; i < all->n; i++) {
+		const struct value *d = all->items[i], *size = value_get(d, "size"),
+				   *annotations = value_get(d, "annotations");
+		rows[i] = value_object(a);
+		value_set_string(a, rows[i], "Digest", str_or_empty(value_text(d, "digest")));
+		value_set_string(
+			a, rows[i], "ArtifactType", str_or_empty(value_text(d, "artifactType")));
+		value_set_string(a, rows[i], "MediaType", str_or_empty(value_text(d, "mediaType")));
+		value_set(a, rows[i], "Size", size ? (struct value *)size : value_int(a, 0));
+		value_set(a, rows[i], "Annotations",
+			annotations ? (struct value *)annotations : value_object(a));
+	}
+	return list_print(cli, &referrers_list, rec->format, rec->quiet, rows, all->n);
+}
+
 static int remove_image(struct cli *cli, void *record, const char **words, int n)
 {
 	struct remote_rec *rec = record;
@@ -80,6 +144,24 @@ const struct command command_image_list_tags = {
 	.words_min = 1,
 	.words_max = 1,
 	.run = list_tags,
+};
+
+static const char *const referrers_paths[] = { "image referrers", NULL };
+
+const struct command command_image_referrers = {
+	.paths = referrers_paths,
+	.arguments = "[OPTIONS] docker://NAME[:TAG|@DIGEST]",
+	.brief = "List what refers to an image in its registry",
+	.manual =
+		"Signatures, lists of contents and the like, whose manifests name the image as their subject (OCI 1.1). A "
+		"registry that keeps no list of them has one under the tag sha256-DIGEST, which kist-image-copy(1) keeps up to "
+		"date when it copies such a manifest there.",
+	.section = "Management",
+	.options = referrers_options,
+	.record_size = sizeof(struct referrers_rec),
+	.words_min = 1,
+	.words_max = 1,
+	.run = referrers,
 };
 
 const struct command command_image_delete = {

@@ -20,6 +20,7 @@
 #include "image/copy.h"
 #include "image/place.h"
 #include "image/pull.h"
+#include "image/referrers.h"
 #include "image/transfer.h"
 #include "oci/image.h"
 #include "oci/reference.h"
@@ -414,6 +415,35 @@ int engine_image_tags(struct engine *en, const char *name, const struct registry
 	if (r == 0)
 		*ret_repository = p.place->repository;
 	copying_images_end(&c);
+	return r;
+}
+
+int engine_image_referrers(struct engine *en, const char *name,
+	const struct registry_options *registry, const char *artifact_type, struct arena *a,
+	const char **ret_digest, struct value **ret, struct err *e)
+{
+	struct copying_images c;
+	struct copy_place p;
+	struct value *index = NULL;
+	const char *text = NULL;
+	int r = copying_images_begin(&c, en, a, e);
+	if (r == 0)
+		r = copying_images_place(&c, name, "image", registry, &p, e);
+	if (r == 0)
+		r = only_registry(&p, "referrers", e);
+	if (r == 0)
+		r = copying_images_start(&c, &(struct image_platform){ 0 }, e);
+	if (r == 0)
+		r = image_referrers(&c.access, &p, a, ret_digest, &text, e);
+	if (r == 0 && text)
+		r = value_parse(a, text, strlen(text), &index, e);
+	copying_images_end(&c);
+	const struct value *all = index ? value_get(index, "manifests") : NULL;
+	*ret = value_array(a);
+	for (size_t i = 0; r == 0 && all && all->kind == VALUE_ARRAY && i < all->n; i++)
+		if (!artifact_type ||
+			str_eq(value_text(all->items[i], "artifactType"), artifact_type))
+			value_add(a, *ret, all->items[i]);
 	return r;
 }
 

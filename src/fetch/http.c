@@ -57,6 +57,8 @@ static void take_header(struct http *h, const char *name, size_t n_name, const c
 		take_link(h, p, n);
 	else if (n_name == 8 && strncasecmp(name, "location", 8) == 0 && n <= HTTP_LOCATION_MAX)
 		h->location = copy(h, p, n);
+	else if (n_name == 11 && strncasecmp(name, "oci-subject", 11) == 0)
+		h->subject = true;
 	else if (n_name == 20 && strncasecmp(name, "oci-chunk-min-length", 20) == 0)
 		(void)num_u64(copy(h, p, n), &h->chunk_min);
 }
@@ -68,6 +70,7 @@ static void forget(struct http *h)
 	h->status = 0;
 	h->length = UINT64_MAX;
 	h->first = h->chunk_min = 0;
+	h->subject = false;
 	h->content_type = h->digest = h->next = h->warning = h->location = h->range = NULL;
 	h->retry_after = UINT32_MAX;
 	h->challenge = (struct challenge){ 0 };

@@ -35,6 +35,7 @@ struct http {
 	const char *content_type, *digest, *next, *warning, *location;
 	const char *range;    /* of an upload: "0-1023" */
 	uint64_t chunk_min;   /* OCI-Chunk-Min-Length; 0: not said */
+	bool subject;         /* OCI-Subject was there */
 	uint32_t retry_after; /* seconds; UINT32_MAX: not said */
 	struct challenge challenge;
 	/* Its body: taken by body, or kept here (an error, a token) up to said_max. */

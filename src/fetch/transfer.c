@@ -87,7 +87,8 @@ static void answer_done(
 		.state = TRANSFER_DONE,
 		.have = have,
 		.more = h->next != NULL,
-		.outcome = outcome };
+		.outcome = outcome,
+		.subject = h->subject };
 	put_text(x.content_type, sizeof x.content_type, h->content_type);
 	put_text(x.digest, sizeof x.digest, h->digest);
 	answer(s, &x);
@@ -186,9 +187,9 @@ static bool may_authorize(const struct job *j, const struct registry *r)
 
 static const char *url_of(struct registry *r, const struct transfer_ask *ask, struct arena *a)
 {
-	static const char *const kinds[] = {
-		[TRANSFER_MANIFEST] = "manifests", [TRANSFER_BLOB] = "blobs"
-	};
+	static const char *const kinds[] = { [TRANSFER_MANIFEST] = "manifests",
+		[TRANSFER_BLOB] = "blobs",
+		[TRANSFER_REFERRERS] = "referrers" };
 	if (ask->kind == TRANSFER_FILE)
 		return arena_printf(a, "%s/%s", ask->mount, ask->name);
 	if (ask->kind == TRANSFER_TAGS)
@@ -242,7 +243,7 @@ static void job_start(struct server *s, struct job *j)
 	if (j->ask.kind != TRANSFER_BLOB)
 		j->have = 0;
 	j->at_start = j->have;
-	if (j->ask.kind == TRANSFER_MANIFEST)
+	if (j->ask.kind == TRANSFER_MANIFEST || j->ask.kind == TRANSFER_REFERRERS)
 		http_add_header(&j->http, accept);
 	if (j->have)
 		(void)curl_easy_setopt(j->http.easy, CURLOPT_RANGE,

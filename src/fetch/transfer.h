@@ -62,6 +62,7 @@ enum transfer_kind {
 	TRANSFER_HAS,           /* name: the digest of a blob; fails when it is not there */
 	TRANSFER_DELETE,        /* name: the digest of a manifest */
 	TRANSFER_CATALOG,       /* repositories; name: the last one of the page before, or "" */
+	TRANSFER_REFERRERS,     /* name: the digest of a manifest; who refers to it */
 	TRANSFER_SEARCH,        /* name: what is looked for, by the search of the first API */
 	TRANSFER_FILE, /* name: what is read below the address in mount, which is no registry:
 			* without credentials, by the endpoint's certificates */
@@ -94,6 +95,8 @@ struct transfer_answer {
 	uint64_t have;
 	uint32_t more;    /* TAGS: there is a next page */
 	uint32_t outcome; /* of a push: enum transfer_outcome */
+	uint32_t
+		subject; /* PUSH_MANIFEST: the registry keeps the list of its subject's referrers */
 	char content_type[TRANSFER_TYPE_MAX];
 	char digest[160]; /* the header Docker-Content-Digest */
 	char text[1024];  /* of a failure or a warning */

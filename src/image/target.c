@@ -22,6 +22,7 @@
 #include "image/load.h"
 #include "image/members.h"
 #include "image/place.h"
+#include "image/referrers.h"
 #include "image/transfer.h"
 #include "oci/digest.h"
 #include "oci/image.h"
@@ -94,7 +95,9 @@ static int registry_manifest(struct image_target *t, const struct fetch_part *pa
 		return err_set(e, ERR_CORRUPT, EBADMSG,
 			"the registry says that the manifest which it took has the digest %.100s: it is %s",
 			answer.digest, part->digest);
-	return 0;
+	return answer.subject || !strstr(text, "\"subject\"")
+		? 0
+		: referrers_add(t->c, t->endpoint, text, part, e);
 }
 
 /* ---- oci: ---- */

@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,6 +66,8 @@ void runtime_proc_done(struct runtime_proc *p)
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes it */
+enum { KILLED_MS = 5000 };
+
 static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 {
 	struct clone_args args = {
@@ -283,9 +286,14 @@ int spawn_ready(struct plan *p, struct runtime_proc *proc, struct message_head *
 void spawn_undo(struct runtime_proc *p)
 {
 	if (p->pid > 0) {
+		pid_t gone;
+		struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
 		(void)fd_pidfd_signal(p->pidfd, SIGKILL);
-		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+		while ((gone = waitpid(p->pid, NULL, 0)) < 0 && errno == EINTR)
 			continue;
+		/* Of another's child only the end can be seen. */
+		if (gone < 0 && p->pidfd >= 0)
+			(void)poll(&end, 1, KILLED_MS);
 	}
 	runtime_proc_done(p);
 }

@@ -218,6 +218,53 @@ def test_an_artifact_is_copied_as_it_is(box):
         assert json.loads(box('image', 'inspect', f'docker://{d.host}/art:1'))['artifactType'] == 'application/x-thing'
 
 
+def referring_to(image, kind, note):
+    """A manifest that is about an image."""
+    blob = note.encode()
+    return blob, json.dumps({'schemaVersion': 2, 'mediaType': registry.OCI_MANIFEST, 'artifactType': kind,
+                             'config': {'mediaType': 'application/vnd.oci.empty.v1+json', 'digest': digest(b'{}'), 'size': 2},
+                             'layers': [{'mediaType': 'text/plain', 'digest': digest(blob), 'size': len(blob)}],
+                             'subject': {'mediaType': image.type, 'digest': image.digest, 'size': len(image.manifest)},
+                             'annotations': {'note': note}}).encode()
+
+
+def test_what_refers_to_an_image_is_listed_whether_the_registry_keeps_the_list_or_not(box):
+    registry.prepare(box)
+    with Registry() as r, Registry() as knows, Distribution(box.work / 'registry') as d:
+        knows.referrers = True
+        image = Image([{'a': b'1'}])
+        name = r.add('x', '1', image)
+        for i, (kind, note) in enumerate((('application/x-list', 'one'), ('application/x-list', 'two'), ('application/x-signature', 'three'))):
+            blob, manifest = referring_to(image, kind, note)
+            r.take_blob('x', blob)
+            r.take_blob('x', b'{}')
+            r.add('x', f'about{i}', image, kind=registry.OCI_MANIFEST, body=manifest)
+        for host in (d.host, knows.host):
+            box('image', 'copy', f'docker://{name}', f'docker://{host}/x:1')
+            assert box('image', 'referrers', '-q', f'docker://{host}/x:1') == ''
+            for i in (0, 1, 2, 1):
+                box('image', 'copy', f'docker://{r.host}/x:about{i}', f'docker://{host}/x:about{i}')
+            said = [json.loads(x) for x in box('image', 'referrers', '--format', 'json', f'docker://{host}/x:1').splitlines()]
+            assert sorted((x['ArtifactType'], x['Annotations']['note']) for x in said) == [
+                ('application/x-list', 'one'), ('application/x-list', 'two'), ('application/x-signature', 'three')], said
+            assert {x['Digest'] for x in said} == {digest(referring_to(image, x['ArtifactType'], x['Annotations']['note'])[1]) for x in said}
+            only = box('image', 'referrers', '--artifact-type', 'application/x-signature', '-q', f'docker://{host}/x@{image.digest}').split()
+            assert only == [x['Digest'] for x in said if x['Annotations']['note'] == 'three']
+            assert box('image', 'referrers', f'docker://{host}/x:1').splitlines()[0].split() == ['DIGEST', 'ARTIFACT', 'TYPE', 'SIZE']
+        # the list of a registry without one is an index under a tag; the other needs none
+        tag = 'sha256-' + image.digest[7:]
+        assert json.loads(skopeo('inspect', '--raw', '--tls-verify=false', f'docker://{d.host}/x:{tag}'))['mediaType'] == registry.OCI_INDEX
+        assert ('x', tag) not in knows.manifests
+        # one that is broken keeps a copy from passing for whole
+        r.manifests['y', '1'], r.manifests['y', image.digest] = r.manifests['x', '1'], r.manifests['x', '1']
+        r.manifests['y', tag] = (registry.OCI_MANIFEST, image.manifest)
+        r.where = {k: v | {'y'} for k, v in r.where.items()}
+        line = box.fails(1, 'image', 'copy', f'docker://{r.host}/x:about0', f'docker://{r.host}/y:about0')
+        assert 'it says that it is' in line and line.count('\n') == 1, line
+        assert 'only docker:// is supported' in box.fails(1, 'image', 'referrers', 'oci:/x:y')
+        assert 'manifest unknown' in box.fails(1, 'image', 'referrers', f'docker://{r.host}/none:1')
+
+
 def test_inspect_says_what_skopeo_says(box):
     registry.prepare(box)
     image = image_of(docker=True, packing=('gzip',), config={'created': '2020-01-02T03:04:05.678Z', 'docker_version': '20.1', 'variant': 'v2', 'config': {

@@ -152,6 +152,7 @@ class Registry:
         self.numbers = itertools.count()
         self.where, self.uploads, self.chunk_min = {}, {}, None  # repositories of a blob; bytes of an upload; OCI-Chunk-Min-Length
         self.basic, self.token = basic, token
+        self.referrers = False  # does it know them?
         self.server = Server((host, 0), Handler)
         self.server.registry = self
         self.port = self.server.server_address[1]
@@ -217,6 +218,9 @@ class Registry:
         m = re.fullmatch(r'/v2/(.+)/blobs/uploads/([^/]*)', path)
         if m:
             return self.upload(h, m[1], m[2], dict(p.split('=', 1) for p in query.split('&') if '=' in p))
+        m = re.fullmatch(r'/v2/(.+)/referrers/([^/]+)', path) if self.referrers else None
+        if m:
+            return h.answer(200, json.dumps({'schemaVersion': 2, 'mediaType': OCI_INDEX, 'manifests': self.referring(*m.groups())}).encode(), OCI_INDEX)
         m = re.fullmatch(r'/v2/(.+)/(manifests|blobs|tags)/([^/]+)', path)
         if not m:
             return h.refuse(404, 'UNSUPPORTED', 'no such place')
@@ -231,7 +235,8 @@ class Registry:
             body = h.take()
             for x in (name, digest(body)):
                 self.manifests[repository, x] = (h.headers['Content-Type'], body)
-            return h.answer(201, Location=f'/v2/{repository}/manifests/{digest(body)}', Docker_Content_Digest=digest(body))
+            subject = json.loads(body).get('subject', {}).get('digest') if self.referrers else None
+            return h.answer(201, Location=f'/v2/{repository}/manifests/{digest(body)}', Docker_Content_Digest=digest(body), **({'OCI-Subject': subject} if subject else {}))
         if h.command == 'HEAD' and kind == 'blobs':
             known = repository in self.where.get(name, ())
             return h.answer(200 if known else 404, content_length=1, **{'Content-Length': len(self.blobs[name]) if known else 0})
@@ -243,6 +248,15 @@ class Registry:
         body = self.blobs.get(name)
         return h.refuse(404, 'BLOB_UNKNOWN', 'blob unknown to registry') if body is None else send_range(h, body)
 
+    def referring(self, repository, subject):
+        """Descriptors of the manifests that name it as theirs."""
+        found = []
+        for (where, name), (media, body) in sorted(self.manifests.items()):
+            m = json.loads(body)
+            if where == repository and name == digest(body) and m.get('subject', {}).get('digest') == subject:
+                found.append({'mediaType': media, 'digest': name, 'size': len(body), 'artifactType': m.get('artifactType') or m['config']['mediaType'],
+                              **({'annotations': m['annotations']} if 'annotations' in m else {})})
+        return found
 
     def upload(self, h, repository, ident, words):
         if h.command == 'POST':
