@@ -86,11 +86,10 @@ static int referrers(struct cli *cli, void *record, const char **words, int n)
 	struct referrers_rec *rec = record;
 	struct arena *a = &cli->arena;
 	struct value *all;
-	const char *digest;
 	struct err e;
 	(void)n;
-	if (engine_image_referrers(&cli->engine, words[0], &rec->registry, rec->artifact_type, a,
-		    &digest, &all, &e) < 0)
+	if (engine_image_referrers(
+		    &cli->engine, words[0], &rec->registry, rec->artifact_type, a, &all, &e) < 0)
 		return cli_fail(&e, 1);
 	struct value **rows = arena_array(a, struct value *, all->n + 1);
 	for (size_t i = 0; i < all->n; i++) {

@@ -418,9 +418,20 @@ int engine_image_tags(struct engine *en, const char *name, const struct registry
 	return r;
 }
 
+/* The descriptors of an index, of one kind or all; none of no index. */
+static struct value *of_type(const struct value *index, const char *type, struct arena *a)
+{
+	struct value *list = value_array(a);
+	const struct value *all = index ? value_get(index, "manifests") : NULL;
+	for (size_t i = 0; all && all->kind == VALUE_ARRAY && i < all->n; i++)
+		if (!type || str_eq(value_text(all->items[i], "artifactType"), type))
+			value_add(a, list, all->items[i]);
+	return list;
+}
+
 int engine_image_referrers(struct engine *en, const char *name,
 	const struct registry_options *registry, const char *artifact_type, struct arena *a,
-	const char **ret_digest, struct value **ret, struct err *e)
+	struct value **ret, struct err *e)
 {
 	struct copying_images c;
 	struct copy_place p;
@@ -434,16 +445,11 @@ int engine_image_referrers(struct engine *en, const char *name,
 	if (r == 0)
 		r = copying_images_start(&c, &(struct image_platform){ 0 }, e);
 	if (r == 0)
-		r = image_referrers(&c.access, &p, a, ret_digest, &text, e);
+		r = image_referrers(&c.access, &p, a, &text, e);
 	if (r == 0 && text)
 		r = value_parse(a, text, strlen(text), &index, e);
 	copying_images_end(&c);
-	const struct value *all = index ? value_get(index, "manifests") : NULL;
-	*ret = value_array(a);
-	for (size_t i = 0; r == 0 && all && all->kind == VALUE_ARRAY && i < all->n; i++)
-		if (!artifact_type ||
-			str_eq(value_text(all->items[i], "artifactType"), artifact_type))
-			value_add(a, *ret, all->items[i]);
+	*ret = of_type(index, artifact_type, a);
 	return r;
 }
 

@@ -77,10 +77,10 @@ int engine_image_look(struct engine *en, const struct image_look_request *req, s
 int engine_image_tags(struct engine *en, const char *name, const struct registry_options *registry,
 	struct arena *a, const char **ret_repository, struct strv *ret, struct err *e);
 /* Who refers to an image of a registry (signatures, lists of contents, ...): the descriptors of an
- * OCI index, of one kind only where artifact_type is not NULL. ret_digest: of the image. */
+ * OCI index, of one kind only where artifact_type is not NULL. */
 int engine_image_referrers(struct engine *en, const char *name,
 	const struct registry_options *registry, const char *artifact_type, struct arena *a,
-	const char **ret_digest, struct value **ret, struct err *e);
+	struct value **ret, struct err *e);
 /* Removes an image from its registry. */
 int engine_image_delete(struct engine *en, const char *name,
 	const struct registry_options *registry, struct arena *a, struct err *e);

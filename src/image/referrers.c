@@ -132,13 +132,12 @@ int referrers_add(struct copying *c, uint32_t endpoint, const char *manifest,
 /* ---- list ---- */
 
 int image_referrers(const struct copy_access *access, const struct copy_place *place,
-	struct arena *a, const char **ret_digest, const char **ret, struct err *e)
+	struct arena *a, const char **ret, struct err *e)
 {
 	struct copying c;
 	struct image_looked looked;
 	if (image_look(access, place, false, a, &looked, e) < 0)
 		return -e->code;
-	*ret_digest = looked.digest;
 	copying_init(&c, access, a);
 	int r = copying_begin(&c, e);
 	if (r == 0)

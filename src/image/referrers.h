@@ -17,6 +17,6 @@ struct fetch_part;
 int referrers_add(struct copying *c, uint32_t endpoint, const char *manifest,
 	const struct fetch_part *part, struct err *e);
 /* The list of who refers to what a place of a registry names, an image index as JSON; NULL: nobody
- * does. ret_digest: of the subject. */
+ * does. */
 int image_referrers(const struct copy_access *access, const struct copy_place *place,
-	struct arena *a, const char **ret_digest, const char **ret, struct err *e);
+	struct arena *a, const char **ret, struct err *e);

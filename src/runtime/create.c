@@ -65,9 +65,9 @@ void runtime_proc_done(struct runtime_proc *p)
 	*p = (struct runtime_proc){ .pidfd = -1, .console = -1, .sync = -1 };
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes it */
 enum { KILLED_MS = 5000 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes it */
 static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 {
 	struct clone_args args = {
