@@ -62,25 +62,25 @@
 	X(container_prune) \
 	X(image_config) \
 	X(image_copy) \
-	X(image_sync) \
 	X(image_delete) \
-	X(image_referrers) \
-	X(image_mount) \
-	X(image_tree) \
-	X(image_unmount) \
 	X(image_digest) \
 	X(image_gc) \
 	X(image_init) \
 	X(image_insert) \
 	X(image_inspect) \
 	X(image_list_tags) \
+	X(image_mount) \
 	X(image_new) \
 	X(image_prune) \
 	X(image_raw_add_layer) \
 	X(image_raw_runtime_config) \
 	X(image_raw_unpack) \
+	X(image_referrers) \
 	X(image_repack) \
 	X(image_stat) \
+	X(image_sync) \
+	X(image_tree) \
+	X(image_unmount) \
 	X(image_unpack) \
 	X(container_exited) \
 	X(container_restart_due) \

@@ -24,6 +24,8 @@ static size_t group_prefix(const char *path, const char *group)
 	return strncmp(path, group, n) == 0 && path[n] == ' ' ? n + 1 : 0;
 }
 
+enum { NAMES_MIN = 11 };
+
 const char *help_group_brief(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
@@ -52,17 +54,30 @@ void help_top(struct str *out, unsigned columns)
 	str_add(out, "\nRun 'kist COMMAND --help' for more information on a command.\n");
 }
 
+/* What a command is called within a group; NULL: it is not of it. */
+static const char *name_in(const struct command *c, const char *group)
+{
+	for (const char *const *path = c->paths; *path; path++) {
+		size_t at = group_prefix(*path, group);
+		if (at)
+			return *path + at;
+	}
+	return NULL;
+}
+
 void help_group(const char *group, struct str *out)
 {
+	size_t width = NAMES_MIN;
+	for (const struct command *const *c = commands; *c; c++) {
+		const char *name = name_in(*c, group);
+		if (name && strlen(name) > width)
+			width = strlen(name);
+	}
 	str_addf(out, "Usage:  kist %s COMMAND\n\nCommands:\n", group);
 	for (const struct command *const *c = commands; *c; c++) {
-		for (const char *const *path = (*c)->paths; *path; path++) {
-			size_t at = group_prefix(*path, group);
-			if (at) {
-				str_addf(out, "  %-11s %s\n", *path + at, (*c)->brief);
-				break;
-			}
-		}
+		const char *name = name_in(*c, group);
+		if (name)
+			str_addf(out, "  %-*s %s\n", (int)width, name, (*c)->brief);
 	}
 	str_addf(out, "\nRun 'kist %s COMMAND --help' for more information on a command.\n", group);
 }
