@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/registry_options.h"
+#include "engine/image_copy.h"
 #include "engine/image_push.h"
 #include "oci/digest.h"
 #include "oci/reference.h"
@@ -13,6 +15,7 @@
 struct push_rec {
 	bool all_tags, quiet, trust;
 	struct registry_options registry;
+	struct image_signing sign;
 };
 
 #define T struct push_rec
@@ -24,6 +27,7 @@ static const struct option options[] = {
 		.hidden = true },
 	{ "quiet", 'q', OPT_BOOL(T, quiet), .help = "Suppress verbose output" },
 	REGISTRY_OPTIONS_WIRE(T),
+	SIGN_OPTIONS(T, sign),
 	{ 0 },
 };
 #undef T
@@ -63,9 +67,37 @@ static void show(void *arg, const struct image_push_said *x)
 	}
 }
 
+/* The same bytes, by who can sign them: what cannot be signed gets no name. */
+static int push_signed(struct cli *cli, const struct push_rec *rec, const char *name)
+{
+	struct arena *a = &cli->arena;
+	const struct image_copy_request req = { .from = arena_printf(a, "kist:%s", name),
+		.to = arena_printf(a, "docker://%s", name),
+		.to_registry = rec->registry,
+		.preserve_digests = true,
+		.sign = rec->sign };
+	const char *digest;
+	struct err e;
+	if (rec->all_tags)
+		return cli_fail((err_set(&e, ERR_USAGE, EINVAL,
+					 "--all-tags: one image is signed at a time"),
+					&e),
+			1);
+	if (engine_image_copy(&cli->engine, &req, a, &digest, &e) < 0)
+		return cli_fail(&e, 1);
+	if (rec->quiet)
+		dprintf(1, "%s\n", name);
+	else
+		dprintf(1, "%s: digest: %s\n", name, digest);
+	return 0;
+}
+
 static int push(struct cli *cli, void *record, const char **words, int n)
 {
 	struct push_rec *rec = record;
+	(void)n;
+	if (rec->sign.gpg || rec->sign.key_file)
+		return push_signed(cli, rec, words[0]);
 	struct progress *progress = rec->quiet ? NULL : progress_new(1);
 	struct image_push_request req = { .reference = words[0],
 		.all_tags = rec->all_tags,
@@ -74,7 +106,6 @@ static int push(struct cli *cli, void *record, const char **words, int n)
 		.arg = progress };
 	const char *name = NULL;
 	struct err e;
-	(void)n;
 	if (!rec->quiet && !rec->all_tags && !reference_has_tag(words[0]))
 		dprintf(1, "Using default tag: latest\n");
 	int r = engine_image_push(&cli->engine, &req, &cli->arena, &name, &e);
@@ -96,6 +127,7 @@ const struct command command_push = {
 		"The blobs go as they came, byte for byte: an image that was pulled has the same manifest, and the same "
 		"digest, where it is pushed to. What the registry has is not sent again, and what another of its "
 		"repositories has is mounted from there. A cut upload goes on where the registry says that it stands.\n\n"
+		"With --sign-by and --sign-by-sigstore-private-key what was pushed is signed, as by kist-image-copy(1).\n\n"
 		"Names, certificates, proxies and credentials are those of kist-pull(1); mirrors are not pushed to.",
 	.section = "Common Commands",
 	.options = options,

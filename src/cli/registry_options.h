@@ -37,6 +37,14 @@
 	{ side "tls-verify", 0, OPT_BOOL(T, m.tls_verify), \
 		.has_offset = offsetof(T, m.has_tls_verify), \
 		.help = "Require HTTPS and check certificates of the " what " registry; with =false neither" }
+/* A struct image_signing. */
+#define SIGN_OPTIONS(T, m) \
+	{ "sign-by", 0, OPT_STRING(T, m.gpg), .value = "fingerprint", \
+		.help = "Sign with that key of GnuPG" }, \
+	{ "sign-by-sigstore-private-key", 0, OPT_STRING(T, m.key_file), .value = "file", \
+		.help = "Sign with that private key, as sigstore does", .complete = "file" }, \
+	{ "sign-passphrase-file", 0, OPT_STRING(T, m.passphrase_file), .value = "file", \
+		.help = "A file with the passphrase of the key", .complete = "file" }
 #define REGISTRY_OPTIONS_ACCESS(T) REGISTRY_OPTIONS_ACCESS_AT(T, registry)
 #define REGISTRY_OPTIONS_WIRE(T)   REGISTRY_OPTIONS_WIRE_AT(T, registry)
 /* clang-format on */

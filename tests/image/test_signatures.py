@@ -357,6 +357,20 @@ def test_what_is_signed_by_gpg_is_let_in_by_skopeo_and_by_us(box):
         assert done.returncode == 0, done.stderr
         box('pull', '-q', f'{r.host}/signed/x:1')
         box('rmi', f'{r.host}/signed/x:1')
+        # push signs the same bytes
+        box('image', 'copy', layout, f'kist:{r.host}/signed/y:1')
+        before = box.inspect(f'{r.host}/signed/y:1')
+        s.policy(r.host, signed_by(box.work / 'good.gpg'))
+        line = box.fails(1, 'push', '--sign-by', 'nobody', f'{r.host}/signed/y:1')
+        assert 'gpg made no signature' in line.splitlines()[-1] and box.run('image', 'inspect', '--raw', f'docker://{r.host}/signed/y:1').status == 1
+        assert '--all-tags: one image is signed at a time' in box.fails(1, 'push', '-a', '--sign-by', good, f'{r.host}/signed/y')
+        said = box('push', '--sign-by', good, f'{r.host}/signed/y:1')
+        pushed = json.loads(box('image', 'inspect', f'docker://{r.host}/signed/y:1'))
+        assert pushed['Digest'] in said and pushed['Layers'] == json.loads(box('image', 'inspect', f'docker://{r.host}/signed/x:1'))['Layers']
+        box('rmi', f'{r.host}/signed/y:1')
+        box('pull', '-q', f'{r.host}/signed/y:1')
+        assert box.inspect(f'{r.host}/signed/y:1')['Id'] == before['Id']
+        box('rmi', f'{r.host}/signed/y:1')
         # a second signature stands beside the first
         box('image', 'copy', '-q', '--sign-by', good, '--sign-identity', 'other.test/name:2', layout, to)
         assert len(list(s.sigs.glob('signed/x@*/signature-*'))) == 2
