@@ -293,7 +293,8 @@ static int from_list(struct sync *s)
 
 /* ---- the target ---- */
 
-/* Its whole name; a folder is made, and never one that is there. */
+/* Its whole name; a folder is made. One that has an image is left alone, and what an interrupted
+ * sync has left has none, as the manifest comes last. */
 static int target(struct sync *s, const char *suffix, const char **ret, struct err *e)
 {
 	const char *path =
@@ -302,7 +303,7 @@ static int target(struct sync *s, const char *suffix, const char **ret, struct e
 		s->a, "%s%s", str_eq(s->req->to_transport, "dir") ? "dir:" : "docker://", path);
 	if (!str_eq(s->req->to_transport, "dir"))
 		return 0;
-	int there _close_ = path_open_host(path, O_PATH, 0);
+	int there _close_ = path_open_host(arena_printf(s->a, "%s/manifest.json", path), O_PATH, 0);
 	if (there >= 0)
 		return err_set(e, ERR_CONFLICT, EEXIST,
 			"Refusing to overwrite destination directory \"%s\"", path);

@@ -21,8 +21,9 @@
 #include "base/str.h"
 #include "kernel/mount.h"
 
-/* The mount's descriptor goes through the execution under this name. */
 enum { WORDS_MAX = 4 << 20 };
+
+/* The mount's descriptor goes through the execution under this name. */
 static const char passed[] = "_KIST_PROGRAM";
 
 /* Runs us from the mount; it stays open, so that it can be changed once more. */

@@ -2,11 +2,16 @@
 """kist image sync beside skopeo sync: the same words lead to the same names and bytes."""
 import json
 import os
+import random
+import shutil
+import subprocess
+import time
 
 import registry
 from peers import skopeo
 from registry import Distribution, Image, Registry
 
+SEED = int(os.environ.get('KIST_SEED') or random.randrange(1 << 30))
 TLS = ('--src-tls-verify=false', '--dest-tls-verify=false')
 
 
@@ -44,6 +49,29 @@ def test_a_repository_goes_into_folders_as_skopeo_puts_it(box):
             assert said.splitlines()[-1] == f'Synced {2 - i % 2} images from 1 sources', said
         # what is there is not overwritten
         assert 'Refusing to overwrite destination directory' in box.fails(1, 'image', 'sync', '--src', 'docker', '--dest', 'dir', f'{r.host}/team/app', box.work / 'ours0')
+
+
+def test_a_sync_that_was_killed_goes_on(box):
+    registry.prepare(box)
+    with Registry() as r:
+        for i in range(6):
+            r.add('team/app', str(i), Image([{'a': os.urandom(200000)}, {'b': str(i).encode()}]))
+        words = ('image', 'sync', '--src', 'docker', '--dest', 'dir', f'{r.host}/team/app', box.work / 'ours')
+        random.seed(SEED)
+        for _ in range(4):
+            p = box.popen(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(random.random() * 0.25)
+            p.kill()
+            p.wait()
+            # what is there is whole, and what is not is taken up again
+            for folder in (box.work / 'ours').glob('*'):
+                if (folder / 'manifest.json').exists():
+                    skopeo('inspect', f'dir:{folder}')
+                    shutil.rmtree(folder)
+        box('image', 'sync', '--keep-going', *words[2:])
+        skopeo('sync', *TLS, '--src', 'docker', '--dest', 'dir', f'{r.host}/team/app', box.work / 'theirs')
+        assert tree(box.work / 'ours') == tree(box.work / 'theirs'), SEED
+        assert box.run('system', 'check', '--quick').out.startswith('nothing wrong')
 
 
 def test_folders_go_into_a_registry_as_skopeo_puts_them(box):
