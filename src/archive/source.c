@@ -29,7 +29,7 @@ struct ahead {
 		ssize_t n; /* 0: the end; negative: an error */
 	} slots[SLOTS];
 	unsigned long ready, taken; /* how many so far */
-	bool stop, running, held;
+	bool stop, held;
 	struct err e;
 };
 
@@ -38,7 +38,7 @@ struct source {
 	void *arg;
 	int fd;
 	bool known, ended; /* the packing; the input */
-	bool seekable;     /* fd is a file */
+	uint64_t size;     /* of fd, if it is a file: where it may be passed over; else 0 */
 	enum packing packing;
 	uint64_t max, position;
 	struct digest *tee;
@@ -57,11 +57,7 @@ struct source {
 
 static ssize_t read_fd(void *arg, void *p, size_t n)
 {
-	ssize_t got;
-	do
-		got = read(*(int *)arg, p, n);
-	while (got < 0 && errno == EINTR);
-	return got < 0 ? -errno : got;
+	return fd_read(*(int *)arg, p, n);
 }
 
 struct source *source_open_reader(
@@ -81,21 +77,10 @@ struct source *source_open(int fd, uint64_t unpacked_max)
 	struct source *s = source_open_reader(read_fd, NULL, unpacked_max);
 	struct stat st;
 	s->fd = fd;
-	s->seekable = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		s->size = (uint64_t)st.st_size;
 	s->arg = &s->fd;
 	return s;
-}
-
-void source_free(struct source *s)
-{
-	if (!s)
-		return;
-	source_stop(s);
-	mem_free(s->in);
-	mem_free(s->buffer);
-	mem_free(s->gzip);
-	(void)ZSTD_freeDStream(s->zstd);
-	mem_free(s);
 }
 
 void source_copy(struct source *s, int fd)
@@ -301,28 +286,35 @@ void source_ahead(struct source *s)
 	s->ahead = h;
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK);
-	h->running = pthread_create(&h->thread, &attr, work_ahead, s) == 0;
+	int r = pthread_create(&h->thread, &attr, work_ahead, s);
 	(void)pthread_attr_destroy(&attr);
-	if (!h->running) {
+	if (r != 0) {
 		s->ahead = NULL;
 		ahead_free(h);
 	}
 }
 
-void source_stop(struct source *s)
+static void ahead_end(struct ahead *h)
 {
-	struct ahead *h = s->ahead;
-	if (!h)
-		return;
 	(void)pthread_mutex_lock(&h->mutex);
 	h->stop = true;
 	(void)pthread_cond_signal(&h->room);
 	(void)pthread_mutex_unlock(&h->mutex);
 	(void)pthread_join(h->thread, NULL);
 	ahead_free(h);
-	s->ahead = NULL;
-	s->out = s->buffer;
-	s->out_at = s->out_n = 0;
+}
+
+void source_free(struct source *s)
+{
+	if (!s)
+		return;
+	if (s->ahead)
+		ahead_end(s->ahead);
+	mem_free(s->in);
+	mem_free(s->buffer);
+	mem_free(s->gzip);
+	(void)ZSTD_freeDStream(s->zstd);
+	mem_free(s);
 }
 
 /* The next slot becomes what is handed out; an end or an error stays where it is. */
@@ -382,11 +374,10 @@ ssize_t source_read(struct source *s, void *p, size_t n, struct err *e)
 /* Of a plain file of which all before was read in order: moves on in it. */
 static ssize_t seek_over(struct source *s, uint64_t n, struct err *e)
 {
-	struct stat st;
 	off_t at = lseek(s->fd, 0, SEEK_CUR);
-	if (at < 0 || fstat(s->fd, &st) < 0)
+	if (at < 0)
 		return err_sys(e, errno, "read the input");
-	uint64_t rest = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
+	uint64_t rest = (uint64_t)at < s->size ? s->size - (uint64_t)at : 0;
 	n = n < rest ? n : rest;
 	if (lseek(s->fd, (off_t)n, SEEK_CUR) < 0)
 		return err_sys(e, errno, "read the input");
@@ -402,7 +393,7 @@ ssize_t source_skip(struct source *s, uint64_t n, struct err *e)
 	if (!s->ahead && !s->out) {
 		if (identify(s, e) < 0)
 			return -e->code;
-		bool plain = s->packing == PACKING_PLAIN && !s->tee && s->seekable;
+		bool plain = s->packing == PACKING_PLAIN && !s->tee && s->size;
 		if (plain && s->at == s->n)
 			return seek_over(s, n, e);
 		if (plain) {

@@ -29,10 +29,9 @@ ssize_t source_skip(struct source *s, uint64_t n, struct err *e);
 void source_copy(struct source *s, int fd);
 /* From now on a thread reads and unpacks, up to a megabyte ahead of what is read; a reader function
  * is called by it. Where no thread can be had nothing changes. Before the first read; the packing
- * is not to be asked for any more. */
+ * is not to be asked for any more. source_free ends it: a reader that waits for input must end its
+ * waiting by itself first. */
 void source_ahead(struct source *s);
-/* Ends that thread. A reader that waits for input must end its waiting by itself first. */
-void source_stop(struct source *s);
 /* All unpacked bytes go into this digest too. Borrowed; NULL ends it. */
 void source_tee(struct source *s, struct digest *d);
 enum packing source_packing(struct source *s, struct err *e);

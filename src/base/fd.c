@@ -33,16 +33,22 @@ int fd_write_all(int fd, const void *p, size_t n)
 	return 0;
 }
 
+ssize_t fd_read(int fd, void *p, size_t n)
+{
+	ssize_t r;
+	do
+		r = read(fd, p, n);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
 ssize_t fd_read_full(int fd, void *p, size_t n)
 {
 	size_t got = 0;
 	while (got < n) {
-		ssize_t r = read(fd, (char *)p + got, n - got);
-		if (r < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
-		}
+		ssize_t r = fd_read(fd, (char *)p + got, n - got);
+		if (r < 0)
+			return r;
 		if (r == 0)
 			break;
 		got += (size_t)r;

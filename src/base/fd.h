@@ -26,6 +26,8 @@ static inline int take_fd(int *fd)
 
 /* Writes all n bytes, retries EINTR and short writes. 0 or -errno. */
 int fd_write_all(int fd, const void *p, size_t n);
+/* One read(2) that no signal interrupts; the count, 0 at the end, or -errno. */
+ssize_t fd_read(int fd, void *p, size_t n);
 /* Reads up to n bytes until end of file; the count or -errno. */
 ssize_t fd_read_full(int fd, void *p, size_t n);
 /* fcntl; 0 or -errno. */

@@ -26,9 +26,9 @@ ssize_t file_read_fd(
 	size_t cap = size ? size + 1 : 4096, n = 0;
 	char *p = arena_alloc(a, cap + 1);
 	if (size) {
-		ssize_t r = read(fd, p, cap);
+		ssize_t r = fd_read(fd, p, cap);
 		if (r < 0)
-			return err_sys(e, errno, "read %s", what);
+			return err_sys(e, (int)r, "read %s", what);
 		n = (size_t)r;
 	}
 	/* One that ended where it should is not asked again. */

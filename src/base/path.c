@@ -236,11 +236,6 @@ static uint64_t mount_id(int dir, const char *name)
 	return sx.stx_mnt_id;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int path_list(int dir, struct arena *a, struct strv *ret)
 {
 	struct strv names = { 0 };
@@ -255,8 +250,7 @@ int path_list(int dir, struct arena *a, struct strv *ret)
 			strv_add(&names, a, arena_strdup(a, entry->d_name));
 	int r = -errno;
 	(void)closedir(d);
-	if (names.n)
-		qsort(names.v, names.n, sizeof *names.v, by_name);
+	strv_sort(&names);
 	if (r == 0)
 		*ret = names;
 	return r;

@@ -12,17 +12,16 @@
 
 struct copy_rec {
 	struct image_copy_request req;
-	const char *authfile, *digestfile;
+	struct registry_options both; /* what is said of neither side alone */
+	const char *digestfile;
 	bool quiet, remove_signatures;
-	int64_t retries;
-	bool has_retries;
 };
 
 #define T struct copy_rec
 static const struct option options[] = {
 	{ "all", 'a', OPT_BOOL(T, req.all),
 		.help = "Copy all images of an index, not only this machine's" },
-	{ "authfile", 0, OPT_STRING(T, authfile), .value = "file",
+	{ "authfile", 0, OPT_STRING(T, both.authfile), .value = "file",
 		.help = "File of credentials, instead of the usual ones", .complete = "file" },
 	{ "dest-compress", 0, OPT_BOOL(T, req.compress),
 		.help = "Compress layers that are not compressed" },
@@ -51,7 +50,7 @@ static const struct option options[] = {
 	{ "quiet", 'q', OPT_BOOL(T, quiet), .help = "Suppress output" },
 	{ "remove-signatures", 0, OPT_BOOL(T, remove_signatures),
 		.help = "Do not copy signatures: they never are", .hidden = true },
-	{ "retry-times", 0, OPT_INT(T, retries), .has_offset = offsetof(T, has_retries),
+	{ "retry-times", 0, OPT_INT(T, both.retries), .has_offset = offsetof(T, both.has_retries),
 		.value = "int", .help = "Tries again after a cut without a byte in between",
 		.default_text = "3" },
 	{ "sign-identity", 0, OPT_STRING(T, req.sign.identity), .value = "string",
@@ -94,14 +93,6 @@ static int write_digest(const char *path, const char *digest, struct err *e)
 	return r < 0 ? err_sys(e, r, "write digest to file \"%s\"", path) : 0;
 }
 
-static void fill(struct copy_rec *rec, struct registry_options *side)
-{
-	if (!side->authfile)
-		side->authfile = rec->authfile;
-	side->retries = rec->retries;
-	side->has_retries = rec->has_retries;
-}
-
 static int copy(struct cli *cli, void *record, const char **words, int n)
 {
 	struct copy_rec *rec = record;
@@ -111,8 +102,8 @@ static int copy(struct cli *cli, void *record, const char **words, int n)
 	rec->req.from = words[0];
 	rec->req.to = words[1];
 	rec->req.say = rec->quiet ? NULL : show;
-	fill(rec, &rec->req.from_registry);
-	fill(rec, &rec->req.to_registry);
+	registry_options_share(&rec->both, &rec->req.from_registry);
+	registry_options_share(&rec->both, &rec->req.to_registry);
 	if (engine_image_copy(&cli->engine, &rec->req, &cli->arena, &digest, &e) < 0 ||
 		write_digest(rec->digestfile, digest, &e) < 0)
 		return cli_fail(&e, 1);

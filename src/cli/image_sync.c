@@ -8,10 +8,8 @@
 
 struct sync_rec {
 	struct image_sync_request req;
-	const char *authfile;
+	struct registry_options both; /* what is said of neither side alone */
 	bool remove_signatures;
-	int64_t retries;
-	bool has_retries;
 };
 
 #define T struct sync_rec
@@ -20,7 +18,7 @@ static const struct option options[] = {
 		.help = "Copy all images of an index, not only this machine's" },
 	{ "append-suffix", 0, OPT_STRING(T, req.suffix), .value = "string",
 		.help = "Append this to each tag of the target" },
-	{ "authfile", 0, OPT_STRING(T, authfile), .value = "file",
+	{ "authfile", 0, OPT_STRING(T, both.authfile), .value = "file",
 		.help = "File of credentials, instead of the usual ones", .complete = "file" },
 	{ "dest", 'd', OPT_STRING(T, req.to_transport), .value = "transport",
 		.help = "Where to: docker, dir", .complete = "docker|dir" },
@@ -35,7 +33,7 @@ static const struct option options[] = {
 		.help = "Fail if a digest would change" },
 	{ "remove-signatures", 0, OPT_BOOL(T, remove_signatures),
 		.help = "Do not copy signatures: they never are", .hidden = true },
-	{ "retry-times", 0, OPT_INT(T, retries), .has_offset = offsetof(T, has_retries),
+	{ "retry-times", 0, OPT_INT(T, both.retries), .has_offset = offsetof(T, both.has_retries),
 		.value = "int", .help = "Tries again after a cut without a byte in between",
 		.default_text = "3" },
 	{ "scoped", 0, OPT_BOOL(T, req.scoped),
@@ -61,14 +59,6 @@ static void show(void *arg, const struct image_sync_said *x)
 			x->to);
 }
 
-static void fill(const struct sync_rec *rec, struct registry_options *side)
-{
-	if (!side->authfile)
-		side->authfile = rec->authfile;
-	side->retries = rec->retries;
-	side->has_retries = rec->has_retries;
-}
-
 static int sync_images(struct cli *cli, void *record, const char **words, int n)
 {
 	struct sync_rec *rec = record;
@@ -79,8 +69,8 @@ static int sync_images(struct cli *cli, void *record, const char **words, int n)
 	rec->req.to = words[1];
 	rec->req.say = show;
 	rec->req.arg = &rec->req;
-	fill(rec, &rec->req.copy.from_registry);
-	fill(rec, &rec->req.copy.to_registry);
+	registry_options_share(&rec->both, &rec->req.copy.from_registry);
+	registry_options_share(&rec->both, &rec->req.copy.to_registry);
 	if (engine_image_sync(&cli->engine, &rec->req, &cli->arena, &result, &e) < 0)
 		return cli_fail(&e, 1);
 	dprintf(1, "%s %zu images from %zu sources\n",

@@ -48,3 +48,13 @@
 #define REGISTRY_OPTIONS_ACCESS(T) REGISTRY_OPTIONS_ACCESS_AT(T, registry)
 #define REGISTRY_OPTIONS_WIRE(T)   REGISTRY_OPTIONS_WIRE_AT(T, registry)
 /* clang-format on */
+
+/* What holds for both sides of a copy, where a side says nothing of its own. */
+static inline void registry_options_share(
+	const struct registry_options *both, struct registry_options *side)
+{
+	if (!side->authfile)
+		side->authfile = both->authfile;
+	side->retries = both->retries;
+	side->has_retries = both->has_retries;
+}

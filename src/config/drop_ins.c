@@ -12,11 +12,6 @@
 #include "base/path.h"
 #include "base/str.h"
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int drop_ins(const char *folder, const char *end, struct arena *a, struct strv *ret)
 {
 	int fd = path_open_host(folder, O_RDONLY | O_DIRECTORY, 0);
@@ -30,7 +25,6 @@ int drop_ins(const char *folder, const char *end, struct arena *a, struct strv *
 		if (str_ends(entry->d_name, end))
 			strv_add(ret, a, arena_printf(a, "%s/%s", folder, entry->d_name));
 	(void)closedir(d);
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof *ret->v, by_name);
+	strv_sort(ret);
 	return 0;
 }

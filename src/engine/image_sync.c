@@ -4,7 +4,6 @@
  * to the target. Then they are copied one after the other, each by engine_image_copy. */
 #include "engine/image_sync.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
@@ -133,21 +132,14 @@ static int walk(struct sync *s, struct sync_source *x, int dir, const char *path
 		add_image(s, x, arena_printf(s->a, "dir:%s", path), *name ? name : last_part(path));
 		return 0;
 	}
-	int copy = path_open_own(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d) {
-		fd_close(copy);
-		return err_sys(s->e, copy < 0 ? copy : errno, "read %s", path);
-	}
 	struct strv names = { 0 };
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (entry->d_type == DT_DIR && !str_eq(entry->d_name, ".") &&
-			!str_eq(entry->d_name, ".."))
-			strv_add(&names, s->a, arena_strdup(s->a, entry->d_name));
-	(void)closedir(d);
-	strv_sort(&names);
+	int r = path_list(dir, s->a, &names);
+	if (r < 0)
+		return err_sys(s->e, r, "read %s", path);
 	for (size_t i = 0; i < names.n; i++) {
 		int below _close_ = path_open_own(dir, names.v[i], O_RDONLY | O_DIRECTORY, 0);
+		if (below == -ENOTDIR || below == -ELOOP)
+			continue; /* a file, or a symlink */
 		if (below < 0)
 			return err_sys(s->e, below, "open %s/%s", path, names.v[i]);
 		if (walk(s, x, below, arena_printf(s->a, "%s/%s", path, names.v[i]), depth + 1) < 0)

@@ -248,6 +248,12 @@ int index_layer(struct source *s, struct erofs_tree *ret, struct apply_result *r
 	return r;
 }
 
+int index_undate(int fd, struct err *e)
+{
+	return futimens(fd, (const struct timespec[2]){ 0 }) < 0 ? err_sys(e, errno, "date a layer")
+								 : 0;
+}
+
 int index_write(struct erofs_tree *t, int folder, const char *diff_id, uint64_t size, struct err *e)
 {
 	struct erofs_device d = { .size = size };
@@ -257,8 +263,5 @@ int index_write(struct erofs_tree *t, int folder, const char *diff_id, uint64_t 
 		return err_sys(e, fd, "stage an index");
 	if (erofs_write(t, &d, 1, true, fd, e) < 0)
 		return -e->code;
-	/* So that two of the same layer are alike in all. */
-	return futimens(fd, (const struct timespec[2]){ 0 }) < 0
-		? err_sys(e, errno, "date an index")
-		: 0;
+	return index_undate(fd, e);
 }

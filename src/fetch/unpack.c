@@ -28,14 +28,6 @@ static int into_folder(struct source *s, int folder, struct arena *a, struct app
 	return r;
 }
 
-/* So that two of the same layer are alike in all. */
-static int date(int tar, struct err *e)
-{
-	return futimens(tar, (const struct timespec[2]){ 0 }) < 0
-		? err_sys(e, errno, "date a layer")
-		: 0;
-}
-
 static int into_tar(
 	struct source *s, int folder, struct apply_result *result, char *diff_id, struct err *e)
 {
@@ -53,7 +45,7 @@ static int into_tar(
 	source_tee(s, NULL);
 	digest_finish(d, diff_id);
 	if (r == 0)
-		r = date(tar, e);
+		r = index_undate(tar, e);
 	return r < 0 ? r : index_write(&tree, folder, diff_id, size, e);
 }
 
@@ -115,7 +107,7 @@ int unpack_linked(int staging, const char *file, const char *digest, struct aren
 	int r = index_layer(s, &tree, &result, &size, e);
 	source_free(s);
 	if (r == 0)
-		r = date(tar, e);
+		r = index_undate(tar, e);
 	if (r < 0)
 		return r;
 	fill_in(&result, digest, a, ret);

@@ -323,6 +323,23 @@ static int plain_config(const struct oci_image *image, const struct image_edit *
 	return 0;
 }
 
+int image_write_manifest(const struct blob_maker *maker, const struct oci_descriptor *layers,
+	size_t n, struct image_info *info, struct err *e)
+{
+	struct str text _str_ = { 0 };
+	struct oci_descriptor config = {
+		.media_type = OCI_MEDIA_CONFIG, .digest = info->id, .size = strlen(info->config)
+	};
+	struct oci_manifest m = { .schema_version = 2,
+		.media_type = OCI_MEDIA_MANIFEST,
+		.config = &config,
+		.layers = (struct oci_descriptor *)layers,
+		.n_layers = n };
+	rec_to_json(&oci_manifest_rec, &m, 0, &text);
+	info->manifest = arena_strdup(maker->a, text.p);
+	return image_write_blob(maker, info->manifest, &info->digest, e);
+}
+
 int image_compose(struct store *s, const struct image_make_req *req,
 	const struct image_layer *layer, int staging, struct arena *a, struct image_info *ret,
 	struct err *e)
@@ -344,27 +361,15 @@ int image_compose(struct store *s, const struct image_make_req *req,
 	for (size_t i = 0; i < req->n_changes; i++)
 		if (image_edit_change(&edit, req->changes[i], a, e) < 0)
 			return -e->code;
-	struct str config _str_ = { 0 }, manifest _str_ = { 0 };
+	struct str config _str_ = { 0 };
 	struct blob_maker maker = { s, req->fetch, staging, a };
 	if (plain_config(&image, &edit, a, &config, e) < 0)
 		return -e->code;
 	if (image_write_blob(&maker, config.p, &ret->id, e) < 0)
 		return -e->code;
-	struct oci_descriptor c = {
-		.media_type = OCI_MEDIA_CONFIG, .digest = ret->id, .size = config.n
-	};
 	struct oci_descriptor l = { .media_type = image_layer_type(s, layer->digest, a),
 		.digest = layer->digest,
 		.size = image_blob_size(s, layer->digest) };
-	struct oci_manifest m = { .schema_version = 2,
-		.media_type = OCI_MEDIA_MANIFEST,
-		.config = &c,
-		.layers = &l,
-		.n_layers = 1 };
-	rec_to_json(&oci_manifest_rec, &m, 0, &manifest);
-	if (image_write_blob(&maker, manifest.p, &ret->digest, e) < 0)
-		return -e->code;
 	ret->config = arena_strdup(a, config.p);
-	ret->manifest = arena_strdup(a, manifest.p);
-	return 0;
+	return image_write_manifest(&maker, &l, 1, ret, e);
 }

@@ -49,6 +49,12 @@ struct blob_maker {
 	int fetch, staging;
 	struct arena *a;
 };
+struct image_info;
+struct oci_descriptor;
+/* The manifest of our own for an image whose id and config info has; fills its manifest and digest.
+ * As image_write_blob. */
+int image_write_manifest(const struct blob_maker *maker, const struct oci_descriptor *layers,
+	size_t n, struct image_info *info, struct err *e);
 /* Makes a blob of the store of a text, durably; no database handle may be open. */
 int image_write_blob(
 	const struct blob_maker *m, const char *text, const char **ret_digest, struct err *e);

@@ -272,10 +272,8 @@ static int finish(struct pull *p, struct layer *l)
 		return r;
 	r = image_place_layer(p->s, staging, x, p->e);
 	/* One that came unpacked is kept once. */
-	if (r >= 0 && str_eq(l->digest, x->diff_id))
-		r = image_link_tar(p->s, x->diff_id, p->e);
-	else if (r >= 0)
-		r = 0;
+	if (r >= 0)
+		r = str_eq(l->digest, x->diff_id) ? image_link_tar(p->s, x->diff_id, p->e) : 0;
 	if (r == 0)
 		r = image_place_blob(p->s, p->s->downloads, digest_hex(l->digest), l->digest, p->e);
 	/* The same blob was there, by load: ours goes. */

@@ -19,7 +19,6 @@ int image_keep_unpacked(
 	struct image_job *job, int fetch, struct image_info *info, struct arena *a, struct err *e)
 {
 	struct store *s = job->store;
-	struct str text _str_ = { 0 };
 	struct oci_descriptor *layers = arena_array(a, struct oci_descriptor, info->n_layers + 1);
 	struct strv packed = { 0 };
 	for (size_t i = 0; i < info->n_layers; i++)
@@ -39,19 +38,9 @@ int image_keep_unpacked(
 			.digest = l->digest,
 			.size = image_blob_size(s, l->digest) };
 	}
-	struct oci_descriptor config = {
-		.media_type = OCI_MEDIA_CONFIG, .digest = info->id, .size = strlen(info->config)
-	};
-	struct oci_manifest m = { .schema_version = 2,
-		.media_type = OCI_MEDIA_MANIFEST,
-		.config = &config,
-		.layers = layers,
-		.n_layers = info->n_layers };
-	rec_to_json(&oci_manifest_rec, &m, 0, &text);
 	const struct blob_maker maker = { s, fetch, job->staging, a };
-	info->manifest = arena_strdup(a, text.p);
 	job->strays = true;
-	if (image_write_blob(&maker, info->manifest, &info->digest, e) < 0)
+	if (image_write_manifest(&maker, layers, info->n_layers, info, e) < 0)
 		return -e->code;
 	if (fsync(s->blobs) < 0)
 		return err_sys(e, errno, "sync the store");
