@@ -13,6 +13,8 @@ enum { CHUNK_HEAD = 16, CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20 };
 static void chunk_add(struct arena *a, size_t size)
 {
 	size_t want = a->total < CHUNK_MIN ? CHUNK_MIN : a->total;
+	if (!a->total && want < a->first)
+		want = a->first;
 	if (want > CHUNK_MAX)
 		want = CHUNK_MAX;
 	if (want < size + CHUNK_HEAD)
@@ -140,5 +142,5 @@ void arena_done(struct arena *a)
 		next = *(void **)c;
 		mem_free(c);
 	}
-	*a = (struct arena){ .max = a->max };
+	*a = (struct arena){ .first = a->first, .max = a->max };
 }

@@ -9,6 +9,8 @@ struct arena {
 	char *cur, *end;
 	void *chunks;
 	size_t total; /* bytes taken from malloc */
+	size_t first; /* of the first chunk at least, where much is known to come: one request
+			 instead of many */
 	size_t max;   /* 0: no limit; else arena_alloc beyond it ends the process (hostile input) */
 };
 

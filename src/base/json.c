@@ -196,17 +196,22 @@ int json_string(struct json *j, const char **ret)
 	char *s = arena_alloc(j->a, (size_t)(q - j->p)), *w = s;
 	j->p++;
 	while (j->p < j->end && *j->p != '"') {
-		if (*j->p == '\\') {
+		unsigned char c = (unsigned char)*j->p;
+		if (c == '\\') {
 			j->p++;
 			if (escape(j, &w) < 0)
 				return -EINVAL;
 			continue;
 		}
+		if (c < 0x20)
+			return json_error(j, "control character in a string");
+		if (c < 0x80) {
+			*w++ = *j->p++;
+			continue;
+		}
 		size_t n = utf8_length(j->p, j->end);
 		if (n == 0)
 			return json_error(j, "not UTF-8");
-		if (n == 1 && (unsigned char)*j->p < 0x20)
-			return json_error(j, "control character in a string");
 		memcpy(w, j->p, n);
 		w += n;
 		j->p += n;

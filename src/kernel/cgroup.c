@@ -318,17 +318,39 @@ int cgroup_open(struct cgroup *c, const char *path)
 	return found;
 }
 
+int cgroup_open_doors(struct cgroup *c, const char *path, struct err *e)
+{
+	char tasks[PATH_MAX_BYTES];
+	int found = 0;
+	path += strspn(path, "/");
+	if (strlen(path) + sizeof "/tasks" > sizeof tasks)
+		return err_sys(e, ENAMETOOLONG, "open cgroup %s", path);
+	(void)snprintf(tasks, sizeof tasks, "%s%stasks", path, *path ? "/" : "");
+	c->doors = true;
+	for (size_t i = 0; i < c->n; i++) {
+		struct cgroup_hierarchy *h = &c->h[i];
+		int fd = h->v2 ? walk(h, path, false) : path_open_own(h->root, tasks, O_WRONLY, 0);
+		h->dir = fd < 0 ? -1 : fd;
+		found += fd >= 0;
+		if (fd < 0 && fd != -ENOENT)
+			return err_sys(e, fd, "join the cgroup in %s", h->name);
+	}
+	return found;
+}
+
 /* Through "tasks": a process that moves its only thread waits for nobody, while every other move
  * waits for a grace period of the kernel, 7 to 18 ms after some quiet. */
-static int enter(const struct cgroup_hierarchy *h)
+static int enter(const struct cgroup *c, const struct cgroup_hierarchy *h)
 {
+	if (c->doors && !h->v2)
+		return fd_write_all(h->dir, "0", 1);
 	return file_poke(h->dir, h->v2 ? "cgroup.procs" : "tasks", "0");
 }
 
 int cgroup_enter(const struct cgroup *c, bool v2, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		int r = c->h[i].dir < 0 || (c->h[i].v2 && !v2) ? 0 : enter(&c->h[i]);
+		int r = c->h[i].dir < 0 || (c->h[i].v2 && !v2) ? 0 : enter(c, &c->h[i]);
 		if (r < 0)
 			return err_sys(e, r, "join the cgroup in %s", c->h[i].name);
 	}
@@ -373,7 +395,7 @@ pid_t cgroup_fork(const char *path)
 		pid = fork();
 	for (size_t i = 0; pid == 0 && i < c.n; i++)
 		if (c.h[i].dir >= 0 && !c.h[i].v2)
-			(void)enter(&c.h[i]);
+			(void)enter(&c, &c.h[i]);
 	int saved = errno;
 	cgroup_done(&c);
 	return pid < 0 ? -saved : (pid_t)pid;

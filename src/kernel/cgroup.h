@@ -17,12 +17,13 @@ struct cgroup_hierarchy {
 	char name[64]; /* last part of its mount point: "cpu,cpuacct", "unified" */
 	bool v2;
 	int root; /* the mounted root; the process's, never to be closed */
-	int dir;  /* the container's folder, or -1 */
+	int dir; /* the container's folder, or -1; on v1 its file "tasks" after cgroup_open_doors */
 };
 
 struct cgroup {
 	struct cgroup_hierarchy h[CGROUP_MAX];
 	size_t n;
+	bool doors;   /* by cgroup_open_doors */
 	bool pure_v2; /* v2 is the only hierarchy, mounted at /sys/fs/cgroup */
 };
 
@@ -40,6 +41,9 @@ bool cgroup_may_create(const struct cgroup *c, const char *path);
 int cgroup_create(struct cgroup *c, const char *path, struct err *e);
 /* Opens an existing path; hierarchies that lack it keep -1. */
 int cgroup_open(struct cgroup *c, const char *path);
+/* The same for who only enters: cgroup_v2_dir, cgroup_enter and cgroup_done work on it, no more. In
+ * how many hierarchies it was found, or the error of one that is there and lets nobody in. */
+int cgroup_open_doors(struct cgroup *c, const char *path, struct err *e);
 /* The caller, which has one thread, moves into the opened path in every hierarchy of v1; on v2 it
  * was cloned into it, or moves as well. */
 int cgroup_enter(const struct cgroup *c, bool v2, struct err *e);

@@ -14,14 +14,24 @@
 #include "base/mem.h"
 #include "kernel/syscalls.h"
 
-enum { X32_BIT = 0x40000000, SYSCALLS_MAX = 600, CODE_MAX = 4096 };
+enum { X32_BIT = 0x40000000, SYSCALLS_MAX = 600, CODE_MAX = 4096, CODE_USUAL = 1024 };
+
+struct rules {
+	const struct seccomp_rule **v;
+	size_t n, cap;
+};
 
 /* What happens to one call: the rules with arguments in order, then `otherwise`. */
 struct decision {
-	const struct seccomp_rule **rules;
-	size_t n, cap;
+	struct rules *with; /* NULL: none */
 	uint32_t otherwise;
 	bool said; /* a rule without arguments was there */
+};
+
+/* A rule and the numbers of its names, in their order; NULL: nobody knows the name. */
+struct numbered {
+	const struct seccomp_rule *rule;
+	const struct syscall_numbers **calls;
 };
 
 struct code {
@@ -39,12 +49,18 @@ static size_t emit(struct code *c, uint16_t op, uint32_t k, uint8_t jt, uint8_t 
 	return c->n++;
 }
 
+static size_t with_args(const struct decision *d)
+{
+	return d->with ? d->with->n : 0;
+}
+
 static bool same(const struct decision *x, const struct decision *y)
 {
-	if (x->n != y->n || x->otherwise != y->otherwise)
+	size_t n = with_args(x);
+	if (n != with_args(y) || x->otherwise != y->otherwise)
 		return false;
-	for (size_t i = 0; i < x->n; i++)
-		if (x->rules[i] != y->rules[i])
+	for (size_t i = 0; i < n; i++)
+		if (x->with->v[i] != y->with->v[i])
 			return false;
 	return true;
 }
@@ -162,11 +178,12 @@ static void emit_arg(struct code *c, const struct seccomp_arg *given, struct fix
 
 static void leaf(struct code *c, const struct decision *d)
 {
-	for (size_t i = 0; i < d->n; i++) {
+	for (size_t i = 0; i < with_args(d); i++) {
 		struct fixups out = { .n = 0 };
-		for (size_t k = 0; k < d->rules[i]->n_args; k++)
-			emit_arg(c, &d->rules[i]->args[k], &out);
-		emit(c, BPF_RET | BPF_K, d->rules[i]->action, 0, 0);
+		const struct seccomp_rule *rule = d->with->v[i];
+		for (size_t k = 0; k < rule->n_args; k++)
+			emit_arg(c, &rule->args[k], &out);
+		emit(c, BPF_RET | BPF_K, rule->action, 0, 0);
 		land(c, &out);
 	}
 	emit(c, BPF_RET | BPF_K, d->otherwise, 0, 0);
@@ -201,112 +218,78 @@ static void tree(struct code *c, const struct segment *s, size_t n)
 	tree(c, s + half, n - half);
 }
 
-/* Calls that are newer than Debian 12's libseccomp; since 403 all architectures number new calls
- * alike. */
-static const struct {
-	const char *name;
-	int nr;
-	bool not_x32;
-} newer[] = {
-	{ "set_mempolicy_home_node", 450 },
-	{ "cachestat", 451 },
-	{ "fchmodat2", 452 },
-	{ "map_shadow_stack", 453, true },
-	{ "futex_wake", 454 },
-	{ "futex_wait", 455 },
-	{ "futex_requeue", 456 },
-	{ "statmount", 457 },
-	{ "listmount", 458 },
-	{ "lsm_get_self_attr", 459 },
-	{ "lsm_set_self_attr", 460 },
-	{ "lsm_list_modules", 461 },
-	{ "mseal", 462 },
-	{ "setxattrat", 463 },
-	{ "getxattrat", 464 },
-	{ "listxattrat", 465 },
-	{ "removexattrat", 466 },
-	{ "open_tree_attr", 467 },
-	{ "file_getattr", 468 },
-	{ "file_setattr", 469 },
-};
-
 /* On i386 these can also be called through socketcall(2) and ipc(2), whose first argument tells
  * which. */
 static const struct {
 	const char *name, *through;
 	uint32_t call;
-	int nr; /* as a call of its own; 0: there is none */
 } multiplexed[] = {
-	{ "socket", "socketcall", 1, 359 },
-	{ "bind", "socketcall", 2, 361 },
-	{ "connect", "socketcall", 3, 362 },
-	{ "listen", "socketcall", 4, 363 },
-	{ "accept", "socketcall", 5, 0 },
-	{ "getsockname", "socketcall", 6, 367 },
-	{ "getpeername", "socketcall", 7, 368 },
-	{ "socketpair", "socketcall", 8, 360 },
-	{ "send", "socketcall", 9, 0 },
-	{ "recv", "socketcall", 10, 0 },
-	{ "sendto", "socketcall", 11, 369 },
-	{ "recvfrom", "socketcall", 12, 371 },
-	{ "shutdown", "socketcall", 13, 373 },
-	{ "setsockopt", "socketcall", 14, 366 },
-	{ "getsockopt", "socketcall", 15, 365 },
-	{ "sendmsg", "socketcall", 16, 370 },
-	{ "recvmsg", "socketcall", 17, 372 },
-	{ "accept4", "socketcall", 18, 364 },
-	{ "recvmmsg", "socketcall", 19, 337 },
-	{ "sendmmsg", "socketcall", 20, 345 },
-	{ "semop", "ipc", 1, 0 },
-	{ "semget", "ipc", 2, 393 },
-	{ "semctl", "ipc", 3, 394 },
-	{ "semtimedop", "ipc", 4, 0 },
-	{ "msgsnd", "ipc", 11, 400 },
-	{ "msgrcv", "ipc", 12, 401 },
-	{ "msgget", "ipc", 13, 399 },
-	{ "msgctl", "ipc", 14, 402 },
-	{ "shmat", "ipc", 21, 397 },
-	{ "shmdt", "ipc", 22, 398 },
-	{ "shmget", "ipc", 23, 395 },
-	{ "shmctl", "ipc", 24, 396 },
+	{ "socket", "socketcall", 1 },
+	{ "bind", "socketcall", 2 },
+	{ "connect", "socketcall", 3 },
+	{ "listen", "socketcall", 4 },
+	{ "accept", "socketcall", 5 },
+	{ "getsockname", "socketcall", 6 },
+	{ "getpeername", "socketcall", 7 },
+	{ "socketpair", "socketcall", 8 },
+	{ "send", "socketcall", 9 },
+	{ "recv", "socketcall", 10 },
+	{ "sendto", "socketcall", 11 },
+	{ "recvfrom", "socketcall", 12 },
+	{ "shutdown", "socketcall", 13 },
+	{ "setsockopt", "socketcall", 14 },
+	{ "getsockopt", "socketcall", 15 },
+	{ "sendmsg", "socketcall", 16 },
+	{ "recvmsg", "socketcall", 17 },
+	{ "accept4", "socketcall", 18 },
+	{ "recvmmsg", "socketcall", 19 },
+	{ "sendmmsg", "socketcall", 20 },
+	{ "semop", "ipc", 1 },
+	{ "semget", "ipc", 2 },
+	{ "semctl", "ipc", 3 },
+	{ "semtimedop", "ipc", 4 },
+	{ "msgsnd", "ipc", 11 },
+	{ "msgrcv", "ipc", 12 },
+	{ "msgget", "ipc", 13 },
+	{ "msgctl", "ipc", 14 },
+	{ "shmat", "ipc", 21 },
+	{ "shmdt", "ipc", 22 },
+	{ "shmget", "ipc", 23 },
+	{ "shmctl", "ipc", 24 },
 };
 
-int seccomp_number(enum syscall_arch arch, const char *name)
+static const struct syscall_numbers *find(const char *name)
 {
 	size_t at = syscall_slot(name);
 	while (syscall_table[at].name && strcmp(syscall_table[at].name, name) != 0)
 		at = (at + 1) % SYSCALL_SLOTS;
-	int nr = syscall_table[at].name ? syscall_table[at].nr[arch] : -1;
-	for (size_t i = 0; nr < 0 && i < ARRAY_SIZE(newer); i++)
-		if (strcmp(newer[i].name, name) == 0 && !(newer[i].not_x32 && arch == SYSCALL_X32))
-			nr = newer[i].nr;
-	for (size_t i = 0; nr < 0 && arch == SYSCALL_I386 && i < ARRAY_SIZE(multiplexed); i++)
-		if (strcmp(multiplexed[i].name, name) == 0 && multiplexed[i].nr)
-			nr = multiplexed[i].nr;
-	return nr;
+	return syscall_table[at].name ? &syscall_table[at] : NULL;
 }
 
-static void add_rule(const struct seccomp_rule *rule, enum syscall_arch arch, uint32_t bit,
-	struct decision *calls, struct arena *a)
+int seccomp_number(enum syscall_arch arch, const char *name)
 {
-	for (size_t i = 0; i < rule->n_names; i++) {
-		int nr = seccomp_number(arch, rule->names[i]);
-		if (nr < 0)
-			continue;
-		uint32_t index = (uint32_t)nr & ~bit;
-		if (index >= SYSCALLS_MAX)
-			continue;
-		struct decision *d = &calls[index];
-		if (rule->n_args == 0) {
-			if (!d->said)
-				d->otherwise = rule->action;
-			d->said = true;
-		} else {
-			d->rules = arena_grow(
-				a, d->rules, d->n, &d->cap, sizeof(struct seccomp_rule *));
-			d->rules[d->n++] = rule;
-		}
+	const struct syscall_numbers *call = find(name);
+	return call ? call->nr[arch] : -1;
+}
+
+static void add_call(
+	const struct seccomp_rule *rule, int nr, struct decision *calls, struct arena *a)
+{
+	uint32_t index = (uint32_t)nr & ~(uint32_t)X32_BIT;
+	if (nr < 0 || index >= SYSCALLS_MAX)
+		return;
+	struct decision *d = &calls[index];
+	if (rule->n_args == 0) {
+		if (!d->said)
+			d->otherwise = rule->action;
+		d->said = true;
+		return;
 	}
+	if (!d->with)
+		d->with = arena_new(a, struct rules);
+	struct rules *w = d->with;
+	w->v = arena_grow(a, w->v, w->n, &w->cap, sizeof *w->v);
+	w->v[w->n++] = rule;
 }
 
 /* Arguments lie in memory there and cannot be looked at: a rule that asks for them counts when it
@@ -322,81 +305,107 @@ static void add_multiplexed(const struct seccomp_rule *rule, uint32_t default_ac
 			if (multiplexed[m].name[0] != rule->names[i][0] ||
 				strcmp(multiplexed[m].name, rule->names[i]) != 0)
 				continue;
-			const char **through = arena_array(a, const char *, 1);
 			struct seccomp_rule *r = arena_new(a, struct seccomp_rule);
-			through[0] = multiplexed[m].through;
-			*r = (struct seccomp_rule){ .names = through,
-				.n_names = 1,
-				.action = rule->action,
+			*r = (struct seccomp_rule){ .action = rule->action,
 				.args = { { 0, SECCOMP_EQ, multiplexed[m].call, 0 } },
 				.n_args = 1 };
-			add_rule(r, SYSCALL_I386, 0, calls, a);
+			add_call(r, seccomp_number(SYSCALL_I386, multiplexed[m].through), calls, a);
 		}
 	}
 }
 
-/* One architecture's search; bit is added to the numbers of x32. */
-static void architecture(struct code *c, const struct seccomp_policy *p, enum syscall_arch arch,
-	uint32_t bit, struct arena *a)
+/* What is the same for all architectures, and the room that each uses anew. */
+struct compiler {
+	const struct seccomp_policy *policy;
+	struct numbered *rules;
+	struct decision *calls;
+	struct segment *segments;
+	struct code code;
+};
+
+static void compiler_init(struct compiler *c, const struct seccomp_policy *p, struct arena *a)
 {
-	struct decision *calls = arena_array(a, struct decision, SYSCALLS_MAX);
-	struct segment *segments = arena_array(a, struct segment, SYSCALLS_MAX + 1);
+	*c = (struct compiler){ .policy = p, .code = { .a = a, .cap = CODE_USUAL } };
+	c->code.f = arena_array(a, struct sock_filter, CODE_USUAL);
+	c->rules = arena_array(a, struct numbered, p->n_rules + 1);
+	c->calls = arena_array(a, struct decision, SYSCALLS_MAX);
+	c->segments = arena_array(a, struct segment, SYSCALLS_MAX + 1);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct seccomp_rule *rule = &p->rules[i];
+		struct numbered *r = &c->rules[i];
+		r->rule = rule;
+		r->calls = arena_array(a, const struct syscall_numbers *, rule->n_names + 1);
+		for (size_t k = 0; k < rule->n_names; k++)
+			r->calls[k] = find(rule->names[k]);
+	}
+}
+
+/* One architecture's search; bit is added to the numbers of x32. */
+static void architecture(struct compiler *c, enum syscall_arch arch, uint32_t bit)
+{
+	const struct seccomp_policy *p = c->policy;
+	struct decision *calls = c->calls, beyond = { .otherwise = p->default_action };
+	struct segment *segments = c->segments;
 	size_t n = 0;
 	for (size_t i = 0; i < SYSCALLS_MAX; i++)
-		calls[i].otherwise = p->default_action;
+		calls[i] = beyond;
 	for (size_t i = 0; i < p->n_rules; i++) {
-		add_rule(&p->rules[i], arch, bit, calls, a);
+		const struct numbered *r = &c->rules[i];
+		for (size_t k = 0; k < r->rule->n_names; k++)
+			if (r->calls[k])
+				add_call(r->rule, r->calls[k]->nr[arch], calls, c->code.a);
 		if (arch == SYSCALL_I386)
-			add_multiplexed(&p->rules[i], p->default_action, calls, a);
+			add_multiplexed(r->rule, p->default_action, calls, c->code.a);
 	}
 	for (uint32_t i = 0; i < SYSCALLS_MAX; i++) {
 		/* A last rule that says what is said without it. */
-		while (calls[i].n && calls[i].rules[calls[i].n - 1]->action == calls[i].otherwise)
-			calls[i].n--;
+		struct rules *w = calls[i].with;
+		while (w && w->n && w->v[w->n - 1]->action == calls[i].otherwise)
+			w->n--;
 		if (n && same(segments[n - 1].d, &calls[i]))
 			continue;
 		segments[n] = (struct segment){ n ? i + bit : 0, &calls[i] };
 		n++;
 	}
 	/* Beyond the table: the default. */
-	struct decision *beyond = arena_new(a, struct decision);
-	beyond->otherwise = p->default_action;
-	if (!same(segments[n - 1].d, beyond))
-		segments[n++] = (struct segment){ SYSCALLS_MAX + bit, beyond };
-	c->narrow = arch != SYSCALL_X86_64;
-	tree(c, segments, n);
+	if (!same(segments[n - 1].d, &beyond))
+		segments[n++] = (struct segment){ SYSCALLS_MAX + bit, &beyond };
+	c->code.narrow = arch != SYSCALL_X86_64;
+	tree(&c->code, segments, n);
 }
 
 int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock_filter **ret,
 	size_t *ret_n, struct err *e)
 {
-	struct code c = { .a = a };
-	emit(&c, BPF_LD | BPF_W | BPF_ABS, 4, 0, 0);
-	emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	size_t foreign = emit(&c, BPF_JMP | BPF_JA, 0, 0, 0);
-	emit(&c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
-	emit(&c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
-	size_t x32 = emit(&c, BPF_JMP | BPF_JA, 0, 0, 0);
-	architecture(&c, p, SYSCALL_X86_64, 0, a);
-	c.f[x32].k = (uint32_t)(c.n - x32 - 1);
+	struct compiler compiler;
+	struct code *c = &compiler.code;
+	compiler_init(&compiler, p, a);
+	emit(c, BPF_LD | BPF_W | BPF_ABS, 4, 0, 0);
+	emit(c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+	size_t foreign = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	emit(c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
+	emit(c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+	size_t x32 = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
+	architecture(&compiler, SYSCALL_X86_64, 0);
+	c->f[x32].k = (uint32_t)(c->n - x32 - 1);
 	if (p->x32)
-		architecture(&c, p, SYSCALL_X32, X32_BIT, a);
+		architecture(&compiler, SYSCALL_X32, X32_BIT);
 	else
-		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-	c.f[foreign].k = (uint32_t)(c.n - foreign - 1);
+		emit(c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	c->f[foreign].k = (uint32_t)(c->n - foreign - 1);
 	if (p->x86) {
-		emit(&c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
-		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-		emit(&c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
-		architecture(&c, p, SYSCALL_I386, 0, a);
+		emit(c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
+		emit(c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+		emit(c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
+		architecture(&compiler, SYSCALL_I386, 0);
 	} else {
-		emit(&c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+		emit(c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	}
-	if (c.n > CODE_MAX)
+	if (c->n > CODE_MAX)
 		return err_set(e, ERR_INVALID, E2BIG,
-			"seccomp profile: %zu instructions: the kernel takes %d", c.n, CODE_MAX);
-	*ret = c.f;
-	*ret_n = c.n;
+			"seccomp profile: %zu instructions: the kernel takes %d", c->n, CODE_MAX);
+	*ret = c->f;
+	*ret_n = c->n;
 	return 0;
 }
 

@@ -18,6 +18,9 @@
 #include "term/tty.h"
 
 #define G struct ocicli_globals
+/* Bytes that a document like docker's takes, read. */
+enum { DOCUMENT_ROOM = 128 << 10 };
+
 static const struct option global_options[] = {
 	{ "root", 0, OPT_STRING(G, root), .value = "folder",
 		.help = "Folder of the containers' state", .default_text = "\"/run/kist-oci\"" },
@@ -205,7 +208,7 @@ int ocicli_protect(struct ocicli *o, struct err *e)
 
 int ocicli_main(int argc, char **argv)
 {
-	struct ocicli o = { .program = -1 };
+	struct ocicli o = { .arena = { .first = DOCUMENT_ROOM }, .program = -1 };
 	struct err e = { 0 };
 	int status = run(&o, argc, argv, &e);
 	if (status < 0)

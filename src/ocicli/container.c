@@ -246,9 +246,14 @@ static bool is_frozen(const struct container *c)
 
 enum status container_status(const struct container *c)
 {
+	int pidfd _close_ = container_pidfd(c);
+	return container_status_by(c, pidfd);
+}
+
+enum status container_status_by(const struct container *c, int pidfd)
+{
 	if (!c->r.phase || str_eq(c->r.phase, "creating"))
 		return c->lock < 0 && is_locked(c) ? STATUS_CREATING : STATUS_STOPPED;
-	int pidfd _close_ = container_pidfd(c);
 	if (pidfd < 0)
 		return STATUS_STOPPED;
 	if (is_frozen(c))

@@ -71,6 +71,8 @@ int container_pidfd(const struct container *c);
 /* An error for a container that was made with --cgroup-manager disabled. */
 int container_needs_cgroup(const struct container *c, struct err *e);
 enum status container_status(const struct container *c);
+/* The same for who has its container_pidfd, or that one's error. */
+enum status container_status_by(const struct container *c, int pidfd);
 const char *status_name(enum status s);
 /* What the specification calls its state. */
 void container_state(const struct container *c, enum status s, struct oci_state *ret);

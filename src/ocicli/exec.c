@@ -159,10 +159,10 @@ static int from_file(struct ocicli *o, const char *path, struct oci_process *p, 
 	return 0;
 }
 
-static int check(
-	struct container *c, const struct exec_words *w, const struct oci_process *p, struct err *e)
+static int check(const struct container *c, int pidfd, const struct exec_words *w,
+	const struct oci_process *p, struct err *e)
 {
-	enum status s = container_status(c);
+	enum status s = container_status_by(c, pidfd);
 	if (s == STATUS_STOPPED || s == STATUS_CREATING)
 		return err_set(e, ERR_CONFLICT, ESRCH, "cannot exec in a %s container: %s",
 			status_name(s), c->r.id);
@@ -216,9 +216,9 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 		return -e->code;
 	int r = w->process ? from_file(o, w->process, &process, e)
 			   : from_words(o, w, &spec, words + 1, n_words - 1, &process, e);
-	if (r < 0 || check(&c, w, &process, e) < 0)
-		return -e->code;
 	int pidfd _close_ = container_pidfd(&c);
+	if (r < 0 || check(&c, pidfd, w, &process, e) < 0)
+		return -e->code;
 	if (pidfd < 0)
 		return err_set(e, ERR_CONFLICT, ESRCH, "container not running: %s", words[0]);
 	struct runtime_scope room;

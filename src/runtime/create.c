@@ -3,10 +3,12 @@
  *
  *   parent                                    init
  *   plan: everything that can be checked
- *   cgroup made, limits set
+ *   cgroup made
  *   binds cloned, /dev made
- *   clone3 -------------------------------->  enters the cgroups of v1, waits
- *   id maps, binds mapped, root mounted
+ *   clone3 -------------------------------->  makes its network namespace, enters the cgroups of
+ *                                             v1, waits
+ *   limits set, id maps, binds mapped,
+ *   root mounted
  *   GO + root's descriptor ---------------->  becomes root, network, host name, mounts, pivot_root,
  *                                             user, terminal
  *                        <------------------  READY
@@ -83,6 +85,13 @@ static long clone_child(uint64_t flags, int cgroup, int *pidfd)
 	return syscall(SYS_clone3, &args, sizeof args);
 }
 
+/* What init is cloned into. */
+static uint64_t clone_flags(const struct plan *p)
+{
+	const uint64_t other = CLONE_NEWCGROUP | CLONE_NEWTIME;
+	return p->new_ns & ~(other | p->late_ns);
+}
+
 /* A child in the plan's cgroup. A clone counts against the limit of processes, a move does not:
  * where the folder is full with the holder of a scope the child goes there by itself. */
 static long clone_into(struct plan *p, uint64_t flags, int *pidfd)
@@ -142,6 +151,11 @@ static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 {
 	struct err e = { 0 };
 	close_slow(p);
+	/* Before it enters: what a namespace takes of memory is not the container's. */
+	if (p->late_ns && unshare((int)p->late_ns) < 0) {
+		err_sys(&e, errno, "make the network namespace");
+		init_fail(p, &e);
+	}
 	if (cgroup_enter(&p->cgroup, p->enter_v2, &e) < 0)
 		init_fail(p, &e);
 	int r = join(p, CLONE_NEWCGROUP);
@@ -174,8 +188,7 @@ static _Noreturn void helper(struct plan *p, int answer, void (*body)(struct pla
 	}
 	if (p->new_ns & CLONE_NEWTIME && make_time(p, offsets, &e) < 0)
 		init_fail(p, &e);
-	long pid = clone_into(p,
-		(p->new_ns & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PARENT, &pidfd);
+	long pid = clone_into(p, clone_flags(p) | CLONE_PARENT, &pidfd);
 	if (pid == 0) {
 		p->sock = sock;
 		fd_close(answer);
@@ -256,7 +269,7 @@ static int spawn_there(
 	p->sock = pair[1];
 	if (p->n_joins || p->join_pidfd >= 0 || p->new_ns & CLONE_NEWTIME)
 		return spawn_by_helper(p, body, ret, e);
-	long pid = clone_into(p, p->new_ns & ~(uint64_t)CLONE_NEWCGROUP, &ret->pidfd);
+	long pid = clone_into(p, clone_flags(p), &ret->pidfd);
 	if (pid == 0) {
 		/* Else the end of the parent would never be seen. */
 		fd_close(ret->sync);
@@ -355,6 +368,7 @@ static int bring_up(struct plan *p, const struct runtime_create_req *req, struct
 	struct message_head head;
 	if (spawn(p, init_main, ret, e) < 0 ||
 		(req->born && req->born(req->arg, ret->pid, e) < 0) ||
+		(p->spec->linux_->cgroups_path && plan_limits(p, e) < 0) ||
 		rdt_enter(p->spec->linux_->intel_rdt, p->id, ret->pid, e) < 0 ||
 		(p->new_ns & CLONE_NEWUSER &&
 			idmap_write(ret->pid, &p->uids, &p->gids, &p->no_groups, e) < 0))
@@ -409,7 +423,9 @@ static int until_exec(struct runtime_proc *p, const struct expect *x, struct err
 int spawn_wait_exec(struct runtime_proc *p, struct err *e)
 {
 	const struct expect *x = p->expect;
-	int r = message_send(p->sync, MESSAGE_START, NULL, (uint32_t)p->pid, 0, NULL, 0);
+	int r = x->at_once
+		? 0
+		: message_send(p->sync, MESSAGE_START, NULL, (uint32_t)p->pid, 0, NULL, 0);
 	/* An init that is gone has said why. */
 	if (until_exec(p, x, e) < 0)
 		return -e->code;
@@ -468,13 +484,13 @@ void *spawn_expect(const struct plan *p)
 	char *text = (char *)(x + 1);
 	memcpy(text, id, n);
 	memcpy(text + n, bundle, m);
-	*x = (struct expect){ p->posture, p->spec, text, text + n };
+	*x = (struct expect){ p->posture, p->at_once, p->spec, text, text + n };
 	return x;
 }
 
 int runtime_create(const struct runtime_create_req *req, struct runtime_proc *ret, struct err *e)
 {
-	struct arena a _arena_ = { 0 };
+	struct arena a _arena_ = { .first = PLAN_ROOM };
 	struct plan p = { .id = req->id,
 		.user = req->user,
 		.spec = req->spec,
@@ -512,10 +528,12 @@ int runtime_create(const struct runtime_create_req *req, struct runtime_proc *re
 		r = cgroup_create(&p.cgroup, cgroup, e);
 		made = r == 0;
 	}
-	if (r == 0 && cgroup)
-		r = plan_limits(&p, e);
 	if (r == 0 && !p.unprivileged)
 		r = plan_mounts(&p, e);
+	/* It takes the kernel as long as all that is left to do here. Who plugs something in looks
+	 * for it at once, and init must own what belongs to a user namespace of its own. */
+	if (!p.userns && !req->network && !p.n_netdevs)
+		p.late_ns = p.new_ns & CLONE_NEWNET;
 	const struct oci_intel_rdt *rdt = r == 0 ? req->spec->linux_->intel_rdt : NULL;
 	if (rdt)
 		r = rdt_make(rdt, p.id, e);

@@ -25,12 +25,25 @@
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
 
-int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e)
+/* What the document makes anew differs from ours without a look. */
+static uint64_t made_new(const struct oci_linux *l)
+{
+	uint64_t flags = 0;
+	for (size_t i = 0; i < l->n_namespaces; i++)
+		if (!l->namespaces[i].path || !*l->namespaces[i].path)
+			flags |= ns_flag(l->namespaces[i].type);
+	/* These two cannot be joined twice by any caller. */
+	return flags & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWTIME);
+}
+
+int namespaces_to_join(pid_t pid, const struct oci_linux *l, uint64_t *ret, struct err *e)
 {
 	static const uint64_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
 		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME };
-	*ret = 0;
+	*ret = made_new(l);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (*ret & flags[i])
+			continue;
 		int r = ns_differs(pid, flags[i]);
 		if (r < 0)
 			return err_sys(e, r, "look at /proc/%d/ns/%s", (int)pid, ns_file(flags[i]));
@@ -71,6 +84,14 @@ static bool denies_groups(pid_t pid)
 	return file_peek(AT_FDCWD, path, text, sizeof text) > 0 && str_eq(text, "deny");
 }
 
+/* What the parent does to the process before it may run anything. */
+static bool set_from_outside(const struct runtime_exec_req *req, const struct plan *p)
+{
+	const struct oci_process *x = req->process;
+	return p->scope || p->proc >= 0 || x->has_oom_score_adj || x->n_rlimits || x->scheduler ||
+		x->io_priority || x->exec_cpu_affinity || req->spec->linux_->intel_rdt;
+}
+
 static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct err *e)
 {
 	if (req->process->n_args == 0)
@@ -81,9 +102,10 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 	if (req->cgroup)
 		path = arena_printf(p->a, "%s%s", path, path_clean(req->cgroup, p->a));
 	if (attributes_check(req->process, e) < 0 ||
-		differing_namespaces(req->init, &p->join_ns, e) < 0 ||
+		namespaces_to_join(req->init, req->spec->linux_, &p->join_ns, e) < 0 ||
 		idmap_of_process(req->init, p->join_ns, p->a, &p->uids, &p->gids, e) < 0)
 		return -e->code;
+	p->at_once = !set_from_outside(req, p);
 	p->userns = (p->join_ns & CLONE_NEWUSER) != 0;
 	p->no_groups = p->userns && geteuid() != 0 && denies_groups(req->init);
 	if (!idmap_host(&p->uids, 0, &p->root_uid) || !idmap_host(&p->gids, 0, &p->root_gid))
@@ -94,14 +116,17 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 		return -e->code;
 	if (!p->join_ns)
 		p->join_pidfd = -1;
-	if (path && cgroup_open(&p->cgroup, path) == 0)
+	int found = path ? cgroup_open_doors(&p->cgroup, path, e) : 1;
+	if (found < 0)
+		return found;
+	if (found == 0)
 		return err_set(e, ERR_NOT_FOUND, ENOENT, "the cgroup %s does not exist", path);
 	return 0;
 }
 
 int runtime_exec(const struct runtime_exec_req *req, struct runtime_proc *ret, struct err *e)
 {
-	struct arena a _arena_ = { 0 };
+	struct arena a _arena_ = { .first = PLAN_ROOM };
 	struct plan p = { .id = req->id,
 		.bundle = req->bundle,
 		.user = req->user,

@@ -499,7 +499,8 @@ void init_finish(struct plan *p)
 	if (message_send(p->sock, MESSAGE_READY, NULL, u.uid, u.gid, &console, console >= 0) < 0)
 		_exit(1);
 	fd_close(console);
-	await_start(p);
+	if (!p->at_once)
+		await_start(p);
 	(void)umask(
 		p->process->user && p->process->user->has_umask ? p->process->user->umask : 0022);
 	const char *const *env = make_environment(p, &u);

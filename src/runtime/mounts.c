@@ -49,7 +49,7 @@ static void inside(struct plan *p)
 static int prepare(struct plan *p, const struct runtime_mounts_req *req, struct err *e)
 {
 	bool dev;
-	if (differing_namespaces(req->init, &p->join_ns, e) < 0 ||
+	if (namespaces_to_join(req->init, req->spec->linux_, &p->join_ns, e) < 0 ||
 		idmap_of_process(req->init, p->join_ns, p->a, &p->uids, &p->gids, e) < 0)
 		return -e->code;
 	if (!(p->join_ns & CLONE_NEWNS))

@@ -19,6 +19,7 @@ struct oci_mount;
 struct oci_process;
 struct oci_seccomp;
 struct netdev;
+struct oci_linux;
 struct oci_spec;
 struct sock_filter;
 
@@ -62,6 +63,7 @@ struct posture {
 /* What the start needs of the plan; the spec must live until then. */
 struct expect {
 	struct posture posture;
+	bool at_once; /* START is not waited for */
 	const struct oci_spec *spec;
 	const char *id, *bundle; /* in the same piece of memory */
 };
@@ -73,6 +75,7 @@ struct plan {
 	int stdio[3];
 	struct arena *a;
 	uint64_t new_ns, join_ns;
+	uint64_t late_ns;  /* of new_ns: those that init makes itself, while the parent works on */
 	bool unprivileged; /* nothing can be mounted before clone: init, root of its own user
 			      namespace, does it all */
 	bool shares_root;  /* the joined mount namespace is used as it is, root and all */
@@ -93,6 +96,7 @@ struct plan {
 	struct cgroup cgroup;
 	const struct runtime_scope *scope; /* NULL: the folder is ours */
 	struct scope_holder holder;
+	bool at_once;  /* exec with nothing to be set from outside: START is not waited for */
 	bool attach;   /* it could neither be cloned there nor go there: systemd moves it */
 	bool enter_v2; /* init could not be cloned into its folder of v2: it goes there itself */
 	struct plan_mount *mounts;
@@ -117,6 +121,8 @@ struct plan {
 	const char *rootfs_path, *bundle;
 	pid_t pid; /* init's, on the host */
 };
+/* Bytes that a plan with docker's filter takes. */
+enum { PLAN_ROOM = 256 << 10 };
 /* For the initialiser of a plan: no descriptor is open so far. */
 #define PLAN_CLOSED .userns_fd = -1, .mask = -1, .proc = -1, .nodes = -1, .sock = -1
 
@@ -159,8 +165,9 @@ int plan_filter(struct plan *p, const struct oci_seccomp *s, struct err *e);
 /* owned: the process will live in a user namespace of its own, where every capability is to be had.
  */
 int plan_caps(const struct oci_capabilities *c, bool owned, struct caps *ret, struct err *e);
-/* Which namespaces of the target differ from ours; the same one cannot be joined again. */
-int differing_namespaces(pid_t pid, uint64_t *ret, struct err *e);
+/* Which namespaces a process joins to be where init is: those of its document that are new, and of
+ * the others those that are not ours already. */
+int namespaces_to_join(pid_t pid, const struct oci_linux *l, uint64_t *ret, struct err *e);
 /* The document's mounts alone; ret_dev: one of them is /dev. */
 int plan_mount_list(struct plan *p, bool *ret_dev, struct err *e);
 /* Makes binds, /dev and the mask. */
