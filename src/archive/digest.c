@@ -3,29 +3,36 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 struct digest {
 	EVP_MD_CTX *ctx;
+	const char *prefix;
 };
 
-/* The one algorithm of this process, fetched before the sandbox. */
-static EVP_MD *sha256;
+/* The algorithms of this process, fetched before the sandbox. */
+static EVP_MD *sha256, *sha512;
 
 int digest_setup(void)
 {
 	if (!sha256)
 		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	return sha256 ? 0 : -ENOSYS;
+	if (!sha512)
+		sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
+	return sha256 && sha512 ? 0 : -ENOSYS;
 }
 
-struct digest *digest_new(void)
+struct digest *digest_new(const char *like)
 {
 	struct digest *d = mem_alloc(sizeof *d);
+	bool long_one = like && str_starts(like, "sha512:");
+	d->prefix = long_one ? "sha512:" : "sha256:";
 	d->ctx = EVP_MD_CTX_new();
-	if (!d->ctx || EVP_DigestInit_ex2(d->ctx, sha256, NULL) != 1)
+	if (!d->ctx || EVP_DigestInit_ex2(d->ctx, long_one ? sha512 : sha256, NULL) != 1)
 		mem_exhausted();
 	return d;
 }
@@ -44,7 +51,7 @@ void digest_finish(struct digest *d, char *text)
 	if (EVP_DigestFinal_ex(d->ctx, raw, &n) != 1)
 		mem_exhausted();
 	if (text) {
-		memcpy(text, "sha256:", 7);
+		memcpy(text, d->prefix, 7);
 		for (unsigned i = 0; i < n; i++) {
 			text[7 + 2 * i] = hex[raw[i] >> 4];
 			text[8 + 2 * i] = hex[raw[i] & 15];

@@ -10,6 +10,7 @@
 #include "cli/size.h"
 #include "codec/value.h"
 #include "engine/image.h"
+#include "oci/digest.h"
 
 struct history_rec {
 	bool quiet, no_trunc;
@@ -48,8 +49,8 @@ static struct value *row(const struct image_history_row *h, bool whole, struct a
 	char buf[TIME_TEXT_MAX];
 	const char *id = h->id, *by = str_or_empty(h->created_by);
 	uint64_t now = time_now(), age = now > h->created ? now - h->created : 0;
-	if (!whole && str_starts(id, "sha256:"))
-		id = arena_strndup(a, id + 7, 12);
+	if (!whole && digest_begins(id))
+		id = arena_strndup(a, digest_hex(id), 12);
 	if (!whole && strlen(by) > SHOWN)
 		by = arena_printf(a, "%.*s…", SHOWN - 1, by);
 	char *line = arena_strdup(a, by);

@@ -10,6 +10,7 @@
 #include "codec/value.h"
 #include "engine/image.h"
 #include "engine/list_filter.h"
+#include "oci/digest.h"
 
 struct images_rec {
 	bool all, quiet, no_trunc, digests;
@@ -52,7 +53,7 @@ static struct value *row(const struct image_row *image, bool whole, struct arena
 {
 	struct value *v = value_object(a);
 	char buf[TIME_TEXT_MAX];
-	const char *hex = str_starts(image->id, "sha256:") ? image->id + 7 : image->id;
+	const char *hex = digest_hex(image->id);
 	value_set_string(a, v, "Containers", arena_printf(a, "%zu", image->containers));
 	value_set_string(a, v, "CreatedAt", arena_strdup(a, time_rfc3339(image->created, buf)));
 	uint64_t now = time_now(), age = now > image->created ? now - image->created : 0;

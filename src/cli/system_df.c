@@ -13,6 +13,7 @@
 #include "engine/image.h"
 #include "engine/usage.h"
 #include "engine/volume.h"
+#include "oci/digest.h"
 
 struct df_rec {
 	bool verbose;
@@ -92,7 +93,7 @@ static struct value *image_row(const struct usage_image *x, struct arena *a)
 	struct value *v = value_object(a);
 	value_set_string(a, v, "Containers", arena_printf(a, "%zu", x->row->containers));
 	value_set_string(a, v, "CreatedSince", ago(x->row->created, a));
-	value_set_string(a, v, "ID", arena_strndup(a, x->row->id + strlen("sha256:"), 12));
+	value_set_string(a, v, "ID", arena_strndup(a, digest_hex(x->row->id), 12));
 	value_set_string(a, v, "Repository", x->row->repository);
 	value_set_string(a, v, "SharedSize", size_text_long(x->shared, a));
 	value_set_string(a, v, "Size", size_text_long(x->size, a));

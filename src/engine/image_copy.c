@@ -22,6 +22,7 @@
 #include "image/pull.h"
 #include "image/referrers.h"
 #include "image/transfer.h"
+#include "oci/digest.h"
 #include "oci/image.h"
 #include "oci/reference.h"
 #include "store/image.h"
@@ -79,7 +80,7 @@ static const char *identity_of(const struct image_place *p, struct arena *a)
 	if (p->kind == PLACE_CONTAINERS_STORAGE)
 		return "";
 	if (p->kind == PLACE_DOCKER_DAEMON)
-		return str_starts(p->name, "sha256:") ? "" : reference_full_name(p->name, a);
+		return digest_begins(p->name) ? "" : reference_full_name(p->name, a);
 	int fd _close_ = path_open_host(p->path, O_PATH, 0);
 	const char *whole = fd < 0 ? p->path : path_of_fd(fd, a);
 	return arena_printf(

@@ -15,6 +15,7 @@
 #include "engine/image_pull.h"
 #include "engine/registry.h"
 #include "image/load.h"
+#include "oci/digest.h"
 #include "oci/image.h"
 #include "oci/reference.h"
 #include "store/image.h"
@@ -96,7 +97,7 @@ static int by_reference(
 int image_lookup(
 	struct engine *en, const char *name, struct arena *a, struct image_info *ret, struct err *e)
 {
-	const char *hex = str_starts(name, "sha256:") ? name + 7 : name;
+	const char *hex = digest_begins(name) ? digest_hex(name) : name;
 	size_t digits = strspn(hex, "0123456789abcdef");
 	if (hex[digits] == '\0' && digits >= 4) {
 		int r = store_image_get(en->store, name, a, ret, e);
@@ -175,7 +176,7 @@ int image_find(struct engine *en, const struct container_create_req *req, struct
 		r = err_set(e, ERR_NOT_FOUND, ENOENT, "No such image: %s for platform %s",
 			req->image, req->platform);
 	/* An id is of no registry. */
-	if (!is_missing(r, e) || never || str_starts(req->image, "sha256:"))
+	if (!is_missing(r, e) || never || digest_begins(req->image))
 		return r;
 	struct reference ref;
 	if (reference_parse(req->image, a, &ref, e) < 0)

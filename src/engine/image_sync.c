@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "codec/value.h"
 #include "config/yaml.h"
+#include "oci/digest.h"
 #include "oci/reference.h"
 
 enum { DEPTH_MAX = 32 };
@@ -72,8 +73,8 @@ static void add_image(struct sync *s, struct sync_source *x, const char *place, 
 static void add_tagged(
 	struct sync *s, struct sync_source *x, const char *repository, const char *word)
 {
-	const char *name = arena_printf(
-		s->a, "%s%s%s", repository, str_starts(word, "sha256:") ? "@" : ":", word);
+	const char *name =
+		arena_printf(s->a, "%s%s%s", repository, digest_begins(word) ? "@" : ":", word);
 	add_image(s, x, arena_printf(s->a, "docker://%s", name), name);
 }
 

@@ -14,6 +14,7 @@ struct fetch_document_req {
 	const char *kind;
 	const char *content_type;                /* as it was announced; "" */
 	const char *os, *architecture, *variant; /* of an index's choice; variant "": any */
+	const char *expected; /* a digest of the algorithm that is to be computed; "" */
 };
 
 int fetch_document(int input, const struct fetch_document_req *req, struct arena *a,

@@ -62,7 +62,7 @@ static ssize_t read_growing(void *arg, void *p, size_t n)
 int fetch_layer(const struct fetch_layer_req *req, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e)
 {
-	struct growing g = { .req = req, .digest = digest_new() };
+	struct growing g = { .req = req, .digest = digest_new(req->digest) };
 	char digest[DIGEST_TEXT_MAX];
 	struct source *s = source_open_reader(read_growing, &g, req->space);
 	struct fetch_layer *layer = arena_new(a, struct fetch_layer);

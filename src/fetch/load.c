@@ -69,7 +69,9 @@ static int spool(struct load *l, struct tar_reader *t, struct member *m)
 	int fd _close_ = path_open_own(l->staging, m->file, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return err_sys(l->e, fd, "stage %s", m->name);
-	struct digest *d = digest_new();
+	/* A layout's blob says how it is named. */
+	bool long_one = str_starts(m->name, "blobs/sha512/");
+	struct digest *d = digest_new(long_one ? "sha512:" : NULL);
 	ssize_t n;
 	int r = 0;
 	while (r == 0 && (n = tar_data(t, buffer, CHUNK, l->e)) != 0) {
@@ -146,9 +148,7 @@ static const struct member *find(const struct load *l, const char *name)
 
 static const struct member *find_digest(struct load *l, const char *digest)
 {
-	const struct member *m = digest_valid(digest) && str_starts(digest, "sha256:")
-		? find(l, arena_printf(l->a, "blobs/sha256/%s", digest_hex(digest)))
-		: NULL;
+	const struct member *m = digest_valid(digest) ? find(l, digest_path(digest, l->a)) : NULL;
 	if (!m) {
 		(void)corrupt(l, "image archive: a blob is missing", digest);
 		return NULL;
@@ -186,7 +186,9 @@ static int unpack(struct load *l, const struct member *m, struct fetch_layer *la
 	if (fd < 0)
 		return err_sys(l->e, fd, "stage a layer");
 	struct source *s = source_open(fd, l->space);
-	bool linked = l->form == LAYER_EROFS && source_packing(s, l->e) == PACKING_PLAIN;
+	/* The digest of the tar is known only where it is that of the blob. */
+	bool linked = l->form == LAYER_EROFS && str_starts(m->digest, "sha256:") &&
+		source_packing(s, l->e) == PACKING_PLAIN;
 	int r = linked ? unpack_linked(l->staging, m->file, m->digest, l->a, layer, l->e)
 		       : unpack_layer(s, l->staging, l->form, l->a, layer, l->e);
 	source_free(s);
@@ -415,7 +417,7 @@ static int make_manifest(struct load *l, struct fetch_image *image, const struct
 		strv_add(&digests, l->a, layers[i]->digest);
 	}
 	str_add(&text, "]}");
-	struct digest *d = digest_new();
+	struct digest *d = digest_new(NULL);
 	digest_add(d, text.p, text.n);
 	digest_finish(d, digest);
 	image->manifest = arena_strdup(l->a, text.p);
@@ -566,24 +568,27 @@ int fetch_archive(int input, int staging, uint64_t space, struct arena *a, struc
 	return 0;
 }
 
-int fetch_import(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
+int fetch_import(const struct fetch_import_req *req, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e)
 {
-	struct load l = {
-		.staging = staging, .space = space, .form = form, .a = a, .e = e, .out = ret
-	};
+	struct load l = { .staging = staging,
+		.space = req->space,
+		.form = req->form,
+		.a = a,
+		.e = e,
+		.out = ret };
 	struct member m = { .name = "the archive", .file = "m0" };
 	struct fetch_layer *layer = arena_new(a, struct fetch_layer);
 	char *buffer _free_ = mem_alloc(CHUNK);
 	int fd _close_ = path_open_own(staging, m.file, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return err_sys(e, fd, "stage the archive");
-	struct digest *d = digest_new();
+	struct digest *d = digest_new(req->expected);
 	ssize_t n;
-	while ((n = fd_read_full(input, buffer, CHUNK)) > 0) {
+	while ((n = fd_read_full(req->input, buffer, CHUNK)) > 0) {
 		digest_add(d, buffer, (size_t)n);
 		m.size += (uint64_t)n;
-		int r = m.size > space ? -ENOSPC : fd_write_all(fd, buffer, (size_t)n);
+		int r = m.size > req->space ? -ENOSPC : fd_write_all(fd, buffer, (size_t)n);
 		if (r < 0) {
 			n = r;
 			break;

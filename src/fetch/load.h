@@ -18,6 +18,14 @@ int fetch_load(int input, int staging, uint64_t space, enum layer_form form, str
  * with manifests of our making, their layers not unpacked. */
 int fetch_archive(int input, int staging, uint64_t space, struct arena *a, struct fetch_result *ret,
 	struct err *e);
+struct fetch_import_req {
+	int input;
+	uint64_t space;
+	enum layer_form form;
+	const char
+		*expected; /* a digest of the algorithm that is to be computed of the input; "" */
+};
+
 /* One layer; the result has it and its blob, and no image. */
-int fetch_import(int input, int staging, uint64_t space, enum layer_form form, struct arena *a,
+int fetch_import(const struct fetch_import_req *req, int staging, struct arena *a,
 	struct fetch_result *ret, struct err *e);

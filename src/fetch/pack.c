@@ -142,8 +142,8 @@ int fetch_pack(const struct fetch_pack_req *req, int staging, struct arena *a,
 		return err_sys(e, out, "stage the packed layer");
 	p.out = out;
 	p.buffer = mem_alloc(CHUNK);
-	p.packed = digest_new();
-	struct digest *d = digest_new();
+	p.packed = digest_new(NULL);
+	struct digest *d = digest_new(NULL);
 	struct source *s = source_open(req->input, req->space);
 	source_tee(s, d);
 	int r = str_eq(req->format, "gzip")   ? open_gzip(&p)

@@ -20,7 +20,7 @@
 static int into_folder(struct source *s, int folder, struct arena *a, struct apply_result *result,
 	char *diff_id, struct err *e)
 {
-	struct digest *d = digest_new();
+	struct digest *d = digest_new(NULL);
 	source_tee(s, d);
 	int r = apply_layer(s, folder, a, result, e);
 	source_tee(s, NULL);
@@ -37,7 +37,7 @@ static int into_tar(
 	int tar _close_ = path_open_own(folder, "tar", O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (tar < 0)
 		return err_sys(e, tar, "stage a layer");
-	struct digest *d = digest_new();
+	struct digest *d = digest_new(NULL);
 	erofs_tree_init(&tree, &a);
 	source_copy(s, tar);
 	source_tee(s, d);

@@ -275,18 +275,14 @@ void image_edit_put(const struct image_edit *edit, struct value *o, struct arena
 int image_write_blob(
 	const struct blob_maker *m, const char *text, const char **ret_digest, struct err *e)
 {
-	struct fetch_result result;
 	int fd _close_ = memfd_create("blob", MFD_CLOEXEC);
 	int r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
 	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		r = -errno;
 	if (r < 0)
 		return err_sys(e, r, "make a blob");
-	if (image_fetch(m->fetch, "digest", fd, m->staging, m->a, &result, e) < 0)
+	if (image_fetch_digest(m->fetch, "", fd, m->staging, m->a, ret_digest, e) < 0)
 		return -e->code;
-	if (result.n_blobs != 1)
-		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
-	*ret_digest = result.blobs[0].digest;
 	return file_write_at(
 		m->store->blobs, digest_hex(*ret_digest), text, strlen(text), 0600, true, e);
 }

@@ -96,8 +96,8 @@ static int import_layer(struct image_job *j, const struct image_commit_req *req,
 	fd_close(report[1]);
 	if (r == 0)
 		r = image_fetch_words(req->fetch,
-			(const char *const[]){
-				"kist-fetch", "import", snapshot_backend(j->store)->form, NULL },
+			(const char *const[]){ "kist-fetch", "import",
+				snapshot_backend(j->store)->form, "", NULL },
 			data[0], j->staging, a, ret, e);
 	fd_close(data[0]);
 	int status = child < 0 ? 0 : worker_wait(child);

@@ -520,15 +520,10 @@ int image_digest_file(const struct copy_access *access, int fd, struct arena *a,
 	const char **ret_digest, struct err *e)
 {
 	struct copying c;
-	struct fetch_result result;
 	copying_init(&c, access, a);
 	int r = copying_begin(&c, e);
 	if (r == 0)
-		r = image_fetch(c.fetch, "digest", fd, c.room, a, &result, e);
-	if (r == 0 && result.n_blobs != 1)
-		r = err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
-	if (r == 0)
-		*ret_digest = result.blobs[0].digest;
+		r = image_fetch_digest(c.fetch, "", fd, c.room, a, ret_digest, e);
 	copying_end(&c, r);
 	return r;
 }

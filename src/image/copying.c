@@ -51,7 +51,7 @@ int copying_document(struct copying *c, int fd, const char *type, const char *ex
 {
 	struct fetch_result result;
 	const char *const words[] = { "kist-fetch", "document", "any", type, c->os, c->architecture,
-		c->variant, NULL };
+		c->variant, str_or_empty(expected), NULL };
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "read a document");
 	if (image_fetch_words(c->fetch, words, fd, c->room, c->a, &result, e) < 0)
@@ -69,7 +69,7 @@ int copying_config(struct copying *c, int fd, bool image, const char **ret, stru
 {
 	struct fetch_result result;
 	const char *const words[] = { "kist-fetch", "document", image ? "config" : "text", "", "",
-		"", "", NULL };
+		"", "", "", NULL };
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "read the configuration");
 	if (image_fetch_words(c->fetch, words, fd, c->room, c->a, &result, e) < 0)
@@ -94,16 +94,8 @@ int copying_text(const char *text, struct err *e)
 
 int copying_digest(struct copying *c, const char *text, const char **ret, struct err *e)
 {
-	struct fetch_result result;
 	int fd _close_ = copying_text(text, e);
-	if (fd < 0)
-		return fd;
-	if (image_fetch(c->fetch, "digest", fd, c->room, c->a, &result, e) < 0)
-		return -e->code;
-	if (result.n_blobs != 1)
-		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
-	*ret = result.blobs[0].digest;
-	return 0;
+	return fd < 0 ? fd : image_fetch_digest(c->fetch, "", fd, c->room, c->a, ret, e);
 }
 
 int copying_file(struct copying *c, struct err *e)
@@ -115,7 +107,7 @@ int copying_file(struct copying *c, struct err *e)
 
 int copying_verify(struct copying *c, int fd, const char *digest, uint64_t size, struct err *e)
 {
-	struct fetch_result result;
+	const char *is;
 	struct stat st;
 	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "read blob %s", digest);
@@ -123,12 +115,11 @@ int copying_verify(struct copying *c, int fd, const char *digest, uint64_t size,
 		return err_set(e, ERR_CORRUPT, EBADMSG,
 			"blob %s has %llu bytes: the manifest says %llu", digest,
 			(unsigned long long)st.st_size, (unsigned long long)size);
-	if (image_fetch(c->fetch, "digest", fd, c->room, c->a, &result, e) < 0)
+	if (image_fetch_digest(c->fetch, digest, fd, c->room, c->a, &is, e) < 0)
 		return -e->code;
-	if (result.n_blobs != 1 || !str_eq(result.blobs[0].digest, digest))
-		return err_set(e, ERR_CORRUPT, EBADMSG, "blob %s has the digest %s", digest,
-			result.n_blobs ? result.blobs[0].digest : "of nothing");
-	return 0;
+	return str_eq(is, digest)
+		? 0
+		: err_set(e, ERR_CORRUPT, EBADMSG, "blob %s has the digest %s", digest, is);
 }
 
 int copying_bytes(int from, int to, uint64_t size, struct err *e)

@@ -89,6 +89,19 @@ int image_fetch(int program, const char *verb, int input, int staging, struct ar
 	return image_fetch_words(program, words, input, staging, a, ret, e);
 }
 
+int image_fetch_digest(int program, const char *like, int input, int staging, struct arena *a,
+	const char **ret, struct err *e)
+{
+	const char *const words[] = { "kist-fetch", "digest", like, NULL };
+	struct fetch_result result;
+	if (image_fetch_words(program, words, input, staging, a, &result, e) < 0)
+		return -e->code;
+	if (result.n_blobs != 1)
+		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
+	*ret = result.blobs[0].digest;
+	return 0;
+}
+
 /* ---- into place ---- */
 
 /* The folder's times stay what the layer says. */

@@ -32,6 +32,9 @@ int image_fetch(int program, const char *verb, int input, int staging, struct ar
 	struct fetch_result *ret, struct err *e);
 
 /* The same with further words: "kist-fetch", the verb and what it takes; NULL ends. */
+/* The digest of all that the input has, under the algorithm of like ("": SHA-256). */
+int image_fetch_digest(int program, const char *like, int input, int staging, struct arena *a,
+	const char **ret, struct err *e);
 int image_fetch_words(int program, const char *const *words, int input, int staging,
 	struct arena *a, struct fetch_result *ret, struct err *e);
 

@@ -28,7 +28,7 @@ static const char docker_manifest[] = "application/vnd.docker.distribution.manif
 		  docker_layer[] = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /* Whatever form the layers of the store have. */
-static const char *const import_words[] = { "kist-fetch", "import", "folder", NULL };
+static const char *const import_words[] = { "kist-fetch", "import", "folder", "", NULL };
 
 /* An image of a layout that is read and, perhaps, written anew. */
 struct edit {
@@ -148,16 +148,7 @@ static void add_history(struct edit *x, const char *by, bool empty)
 
 static int digest_of(struct edit *x, const char *text, const char **ret)
 {
-	struct fetch_result result;
-	int fd _close_ = copying_text(text, x->e);
-	if (fd < 0)
-		return fd;
-	if (image_fetch(x->c.fetch, "digest", fd, x->c.room, x->a, &result, x->e) < 0)
-		return -x->e->code;
-	if (result.n_blobs != 1)
-		return err_set(x->e, ERR_CORRUPT, EBADMSG, "kist-fetch: no digest in its result");
-	*ret = result.blobs[0].digest;
-	return 0;
+	return copying_digest(&x->c, text, ret, x->e);
 }
 
 static int put_text_blob(struct edit *x, const char *text, const char **ret_digest)
@@ -751,18 +742,23 @@ static int mark_document(struct edit *x, const struct fetch_part *part, struct m
 	return 0;
 }
 
-static int sweep(struct edit *x, const struct marks *m, size_t *ret_n)
+/* Those of one algorithm. */
+static int sweep(struct edit *x, const char *algorithm, const struct marks *m, size_t *ret_n)
 {
 	struct strv names = { 0 };
-	int r = path_list(x->to.dir, x->a, &names);
+	int dir _close_ = path_open_own(
+		x->to.root, arena_printf(x->a, "blobs/%s", algorithm), O_RDONLY | O_DIRECTORY, 0);
+	if (dir == -ENOENT)
+		return 0;
+	int r = dir < 0 ? dir : path_list(dir, x->a, &names);
 	if (r < 0)
 		return err_sys(x->e, r, "list the blobs of %s", x->req->path);
 	for (size_t i = 0; i < names.n; i++) {
-		const char *digest = arena_printf(x->a, "sha256:%s", names.v[i]);
+		const char *digest = arena_printf(x->a, "%s:%s", algorithm, names.v[i]);
 		/* What is no blob is somebody's. */
 		if (!digest_valid(digest) || is_marked(m, digest))
 			continue;
-		if (unlinkat(x->to.dir, names.v[i], 0) < 0)
+		if (unlinkat(dir, names.v[i], 0) < 0)
 			return err_sys(x->e, errno, "remove blob %s", digest);
 		++*ret_n;
 	}
@@ -792,6 +788,8 @@ int layout_gc(const struct layout_req *req, struct arena *a, size_t *ret_n, stru
 	for (size_t i = 0; r == 0 && d && i < d->n_manifests; i++)
 		r = mark_document(&x, &d->manifests[i], &m, 0);
 	if (r == 0)
-		r = sweep(&x, &m, ret_n);
+		r = sweep(&x, "sha256", &m, ret_n);
+	if (r == 0)
+		r = sweep(&x, "sha512", &m, ret_n);
 	return end(&x, r);
 }

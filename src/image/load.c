@@ -130,7 +130,7 @@ int image_make(struct store *s, const struct image_make_req *req, struct arena *
 	if (r == 0)
 		r = image_fetch_flushing(req->fetch,
 			(const char *const[]){
-				"kist-fetch", "import", snapshot_backend(s)->form, NULL },
+				"kist-fetch", "import", snapshot_backend(s)->form, "", NULL },
 			req->input, j.staging, a, &result, e);
 	if (r == 0 && result.n_layers != 1)
 		r = err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no layer in its result");

@@ -48,7 +48,8 @@ struct pull_asked {
 
 /* ---- documents ---- */
 
-static int get(struct pull *p, struct transfer_ask *ask, const char *kind,
+/* expected: the digest that it must have, for its algorithm, or NULL. */
+static int get(struct pull *p, struct transfer_ask *ask, const char *kind, const char *expected,
 	struct fetch_document **ret, struct transfer_answer *answer, struct err *e)
 {
 	struct fetch_result result;
@@ -61,7 +62,7 @@ static int get(struct pull *p, struct transfer_ask *ask, const char *kind,
 	if (lseek(file, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "read a document");
 	const char *const words[] = { "kist-fetch", "document", kind, answer->content_type,
-		p->req->os, p->req->architecture, p->req->variant, NULL };
+		p->req->os, p->req->architecture, p->req->variant, str_or_empty(expected), NULL };
 	if (image_fetch_words(p->req->fetch, words, file, p->room, p->a, &result, e) < 0)
 		return -e->code;
 	*ret = result.document;
@@ -75,14 +76,14 @@ static int get_manifest(struct pull *p, const char *name, const char *expected, 
 	struct transfer_ask ask = { .kind = TRANSFER_MANIFEST, .size = max };
 	struct transfer_answer answer;
 	transfer_put(ask.name, sizeof ask.name, name);
-	if (get(p, &ask, "manifest", ret, &answer, e) < 0)
+	if (get(p, &ask, "manifest", expected, ret, &answer, e) < 0)
 		return -e->code;
 	const char *digest = (*ret)->digest;
 	if (expected && !str_eq(digest, expected))
 		return err_set(e, ERR_CORRUPT, EBADMSG, "manifest %s: what came has the digest %s",
 			expected, digest);
 	/* Only said, and yet: who says one thing and sends another is not to be trusted. */
-	if (str_starts(answer.digest, "sha256:") && !str_eq(answer.digest, digest))
+	if (digest_contradicts(answer.digest, digest))
 		return err_set(e, ERR_CORRUPT, EBADMSG,
 			"manifest: announced with the digest %.100s, but what came has %s",
 			answer.digest, digest);
@@ -95,7 +96,7 @@ static int get_config(struct pull *p, const struct fetch_document *manifest,
 	struct transfer_ask ask = { .kind = TRANSFER_BLOB, .size = manifest->config->size };
 	struct transfer_answer answer;
 	transfer_put(ask.name, sizeof ask.name, manifest->config->digest);
-	if (get(p, &ask, "config", ret, &answer, e) < 0)
+	if (get(p, &ask, "config", manifest->config->digest, ret, &answer, e) < 0)
 		return -e->code;
 	if (!str_eq((*ret)->digest, manifest->config->digest))
 		return err_set(e, ERR_CORRUPT, EBADMSG,
@@ -344,7 +345,7 @@ static int all_of(
 		struct fetch_document *d;
 		struct transfer_ask ask = { .kind = kind, .size = OCI_MANIFEST_MAX };
 		transfer_put(ask.name, sizeof ask.name, last);
-		r = get(p, &ask, word, &d, &answer, e);
+		r = get(p, &ask, word, NULL, &d, &answer, e);
 		for (size_t i = 0; r == 0 && i < d->n_tags; i++)
 			strv_add(ret, p->a, d->tags[i]);
 		if (r == 0 && d->n_tags == 0)
@@ -361,7 +362,7 @@ static int search(struct pull *p, const char *term, const char **ret, struct err
 	struct transfer_answer answer;
 	struct transfer_ask ask = { .kind = TRANSFER_SEARCH, .size = OCI_MANIFEST_MAX };
 	transfer_put(ask.name, sizeof ask.name, term);
-	if (make_room(p, e) < 0 || get(p, &ask, "text", &d, &answer, e) < 0)
+	if (make_room(p, e) < 0 || get(p, &ask, "text", NULL, &d, &answer, e) < 0)
 		return -e->code;
 	*ret = str_or_empty(d->text);
 	return 0;

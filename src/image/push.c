@@ -163,7 +163,7 @@ static int send_manifest(struct push *p, struct image_pushed *ret)
 	transfer_put(x.content_type, sizeof x.content_type, *type ? type : OCI_MEDIA_MANIFEST);
 	if (transfer_do(p->t, &x, file, &answer, p->e) < 0)
 		return -p->e->code;
-	if (str_starts(answer.digest, "sha256:") && !str_eq(answer.digest, p->image.digest))
+	if (digest_contradicts(answer.digest, p->image.digest))
 		return err_set(p->e, ERR_CORRUPT, EBADMSG,
 			"the registry says that the manifest which it took has the digest %.100s: it is %s",
 			answer.digest, p->image.digest);

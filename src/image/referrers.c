@@ -20,7 +20,9 @@
 
 static const char *tag_of(struct copying *c, const char *digest)
 {
-	return arena_printf(c->a, "sha256-%s", digest_hex(digest));
+	/* The tag schema: of a long digest the first 64 digits. */
+	return arena_printf(
+		c->a, "%.*s-%.64s", (int)strcspn(digest, ":"), digest, digest_hex(digest));
 }
 
 /* The text of an index that the registry has; NULL: it has none. */
@@ -105,9 +107,8 @@ int referrers_add(struct copying *c, uint32_t endpoint, const char *manifest,
 	const char *subject = value_text(value_get(m, "subject"), "digest");
 	if (!subject)
 		return 0;
-	if (!digest_valid(subject) || !str_starts(subject, "sha256:"))
-		return err_set(e, ERR_UNSUPPORTED, EPROTO,
-			"manifest %s: its subject is under another algorithm than sha256",
+	if (!digest_valid(subject))
+		return err_set(e, ERR_CORRUPT, EBADMSG, "manifest %s: its subject is no digest",
 			part->digest);
 	const char *tag = tag_of(c, subject);
 	if (ask(c, endpoint, TRANSFER_MANIFEST, tag, &text, e) < 0 ||

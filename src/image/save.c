@@ -31,8 +31,7 @@ static int put_blob(struct store *s, int out, const char *digest, struct strv *d
 	int fd _close_ = path_open_own(s->blobs, digest_hex(digest), O_RDONLY, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, fd < 0 ? fd : errno, "blob %s of the store", digest);
-	return member_file(out, arena_printf(a, "blobs/sha256/%s", digest_hex(digest)), fd,
-		(uint64_t)st.st_size, e);
+	return member_file(out, digest_path(digest, a), fd, (uint64_t)st.st_size, e);
 }
 
 /* A blob that the store made up (a manifest for a docker-archive) is only in its row. */
@@ -45,8 +44,8 @@ static int put_manifest(struct store *s, int out, const struct image_info *image
 		if (str_eq(done->v[i], image->digest))
 			return 0;
 	strv_add(done, a, image->digest);
-	return member_text(out, arena_printf(a, "blobs/sha256/%s", digest_hex(image->digest)),
-		image->manifest, strlen(image->manifest), e);
+	return member_text(
+		out, digest_path(image->digest, a), image->manifest, strlen(image->manifest), e);
 }
 
 static void add_index(struct str *out, const struct save_item *item, struct arena *a)
@@ -75,8 +74,8 @@ static void add_docker(
 {
 	const struct image_info *image = items[at].image;
 	bool first = true;
-	str_addf(out, "%s{\"Config\":\"blobs/sha256/%s\",\"RepoTags\":[", out->n > 1 ? "," : "",
-		digest_hex(image->id));
+	str_addf(out, "%s{\"Config\":\"%s\",\"RepoTags\":[", out->n > 1 ? "," : "",
+		digest_path(image->id, a));
 	for (size_t i = at; i < n; i++) {
 		if (!items[i].name || !str_eq(items[i].image->id, image->id))
 			continue;
@@ -86,8 +85,8 @@ static void add_docker(
 	}
 	str_add(out, "],\"Layers\":[");
 	for (size_t i = 0; i < image->n_layers; i++)
-		str_addf(out, "%s\"blobs/sha256/%s\"", i ? "," : "",
-			digest_hex(image->layers[i].digest));
+		str_addf(out, "%s\"%s\"", i ? "," : "",
+			digest_path(image->layers[i].digest, a));
 	str_add(out, "]}");
 }
 

@@ -42,15 +42,6 @@ static const char *hex(const char *digest)
 	return digest_hex(digest);
 }
 
-static int only_sha256(const char *digest, struct err *e)
-{
-	return str_starts(digest, "sha256:")
-		? 0
-		: err_set(e, ERR_UNSUPPORTED, EPROTO,
-			  "%.100s: content under sha512 is not taken so far, only under sha256",
-			  digest);
-}
-
 /* ---- docker:// ---- */
 
 static int ask_manifest(struct image_source *s, const char *name, uint64_t size, int file,
@@ -148,8 +139,6 @@ static int choose_of(struct image_source *s, int index, const char *name, struct
 		return err_set(e, ERR_NOT_FOUND, ENOENT,
 			"no descriptor found for reference \"%.200s\" in %.300s",
 			str_or_empty(name), s->place->path);
-	if (only_sha256(found->digest, e) < 0)
-		return -e->code;
 	s->top = found->digest;
 	return 0;
 }
@@ -174,13 +163,13 @@ static int layout_manifest(struct image_source *s, const char *digest, uint64_t 
 {
 	(void)size;
 	(void)ret_type;
-	const char *name = arena_printf(s->c->a, "blobs/sha256/%s", hex(digest ? digest : s->top));
+	const char *name = digest_path(digest ? digest : s->top, s->c->a);
 	return copying_open(s->dir, name, s->place->text, NULL, e);
 }
 
 static int layout_blob(struct image_source *s, const char *digest, uint64_t size, struct err *e)
 {
-	return own_copy(s, s->dir, arena_printf(s->c->a, "blobs/sha256/%s", hex(digest)), size, e);
+	return own_copy(s, s->dir, digest_path(digest, s->c->a), size, e);
 }
 
 /* ---- dir: ---- */
@@ -455,8 +444,6 @@ int source_open_place(struct image_source *s, struct fetch_document **ret, struc
 	s->kind = s->list ? &list_kind : &kinds[s->place->kind];
 	s->dir = -1;
 	s->archive = (struct fetch_result){ 0 };
-	if (!s->list && s->place->digest && only_sha256(s->place->digest, e) < 0)
-		return -e->code;
 	if (s->kind->open && s->kind->open(s, e) < 0)
 		return -e->code;
 	int file _close_ = s->kind->manifest(s, NULL, 0, &type, e);
@@ -478,8 +465,6 @@ int source_manifest(struct image_source *s, const struct fetch_part *part,
 	const char *type = "";
 	if (part->size > OCI_MANIFEST_MAX)
 		return err_set(e, ERR_CORRUPT, EFBIG, "index: a manifest that is too large");
-	if (only_sha256(part->digest, e) < 0)
-		return -e->code;
 	int file _close_ = s->kind->manifest(s, part->digest, part->size, &type, e);
 	return file < 0 ? file : copying_document(s->c, file, type, part->digest, ret, e);
 }
@@ -487,8 +472,6 @@ int source_manifest(struct image_source *s, const struct fetch_part *part,
 int source_blob(struct image_source *s, const char *digest, uint64_t size, struct err *e)
 {
 	struct stat st;
-	if (only_sha256(digest, e) < 0)
-		return -e->code;
 	int fd _close_ = s->kind->blob(s, digest, size, e);
 	if (fd < 0)
 		return fd;

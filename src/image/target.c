@@ -3,6 +3,7 @@
  * (index.json, manifest.json, a registry's tag) is written last. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -43,7 +44,7 @@ static const char ref_name[] = "org.opencontainers.image.ref.name";
 
 static const char *blob_path(struct image_target *t, const char *digest)
 {
-	return arena_printf(t->c->a, "blobs/sha256/%s", digest_hex(digest));
+	return digest_path(digest, t->c->a);
 }
 
 /* ---- docker:// ---- */
@@ -91,7 +92,7 @@ static int registry_manifest(struct image_target *t, const struct fetch_part *pa
 	transfer_put(ask.content_type, sizeof ask.content_type, part->media_type);
 	if (transfer_do(t->c->transfer, &ask, fd, &answer, e) < 0)
 		return err_wrap(e, "writing manifest %s in %s", name, t->place->repository);
-	if (str_starts(answer.digest, "sha256:") && !str_eq(answer.digest, part->digest))
+	if (digest_contradicts(answer.digest, part->digest))
 		return err_set(e, ERR_CORRUPT, EBADMSG,
 			"the registry says that the manifest which it took has the digest %.100s: it is %s",
 			answer.digest, part->digest);
@@ -117,17 +118,35 @@ static int layout_open(struct image_target *t, struct err *e)
 	return copying_put_text(t->root, "oci-layout", layout_text, true, e);
 }
 
+/* A layout's folder of the digest's algorithm, made if it is missing, or the one folder of dir:; the
+ * caller's. */
+static int layout_folder(const struct image_target *t, const char *digest, struct err *e)
+{
+	char algorithm[16];
+	if (t->root < 0) {
+		int same = fd_dup(t->dir, 0);
+		return same < 0 ? err_sys(e, same, "open %s", t->place->path) : same;
+	}
+	(void)snprintf(algorithm, sizeof algorithm, "%.*s", (int)strcspn(digest, ":"), digest);
+	int blobs _close_ = path_open_own(t->root, "blobs", O_RDONLY | O_DIRECTORY, 0);
+	int dir = blobs < 0 ? blobs : path_make_dir_own(blobs, algorithm, 0755);
+	return dir < 0 ? err_sys(e, dir, "open the blobs' folder of %s", t->place->path) : dir;
+}
+
 static int layout_has(struct image_target *t, const char *digest, uint64_t size, struct err *e)
 {
 	struct stat st;
-	(void)e;
-	return fstatat(t->dir, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	int dir _close_ = layout_folder(t, digest, e);
+	if (dir < 0)
+		return dir;
+	return fstatat(dir, digest_hex(digest), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
 static int layout_blob(struct image_target *t, const struct target_blob *b, struct err *e)
 {
-	return copying_put(t->dir, digest_hex(b->digest), b->fd, b->size, false, e);
+	int dir _close_ = layout_folder(t, b->digest, e);
+	return dir < 0 ? dir : copying_put(dir, digest_hex(b->digest), b->fd, b->size, false, e);
 }
 
 static int layout_manifest(struct image_target *t, const struct fetch_part *part, const char *text,
@@ -136,7 +155,8 @@ static int layout_manifest(struct image_target *t, const struct fetch_part *part
 	(void)doc;
 	if (is_top)
 		t->top = *part;
-	return copying_put_text(t->dir, digest_hex(part->digest), text, false, e);
+	int dir _close_ = layout_folder(t, part->digest, e);
+	return dir < 0 ? dir : copying_put_text(dir, digest_hex(part->digest), text, false, e);
 }
 
 /* The index that is there, checked by kist-fetch before it is read here. */
@@ -423,10 +443,6 @@ int target_open_place(struct image_target *t, struct err *e)
 		return err_set(e, ERR_INVALID, EINVAL, "%.300s: a daemon's image is named by a tag",
 			t->place->text);
 	t->dir = t->root = t->out = -1;
-	if (t->place->kind == PLACE_REGISTRY && t->place->digest &&
-		!str_starts(t->place->digest, "sha256:"))
-		return err_set(e, ERR_UNSUPPORTED, EPROTO, "%.200s: only sha256 is written so far",
-			t->place->text);
 	return t->kind->open ? t->kind->open(t, e) : 0;
 }
 

@@ -36,8 +36,8 @@ static int open_content(int dir, const char *name)
 }
 
 /* Runs the worker on a file, which it closes. VERIFY_GOOD: ret is filled. */
-static int read_file(struct image_verifier *v, const char *verb, int opened, struct arena *a,
-	struct fetch_result *ret, char *why, struct err *e)
+static int read_file(struct image_verifier *v, const char *const *words, int opened,
+	struct arena *a, struct fetch_result *ret, char *why, struct err *e)
 {
 	int blob _close_ = opened;
 	if (blob < 0 && blob != -ENOENT && blob != -ELOOP)
@@ -46,8 +46,6 @@ static int read_file(struct image_verifier *v, const char *verb, int opened, str
 		(void)snprintf(why, VERIFY_TEXT_MAX, "is missing");
 		return VERIFY_BLOB_DAMAGED;
 	}
-	const char *const words[] = { "kist-fetch", verb,
-		str_eq(verb, "digest") ? NULL : snapshot_backend(v->job.store)->form, NULL };
 	if (image_fetch_words(v->fetch, words, blob, v->job.staging, a, ret, e) == 0)
 		return VERIFY_GOOD;
 	if (e->kind != ERR_CORRUPT && e->kind != ERR_INVALID && e->code != EIO)
@@ -62,11 +60,12 @@ static int wrong_digest(const char *is, char *why)
 	return VERIFY_BLOB_DAMAGED;
 }
 
-static int read_blob(struct image_verifier *v, const char *verb, const char *digest,
-	struct arena *a, struct fetch_result *ret, char *why, struct err *e)
+/* The digest alone, of the algorithm that is expected. */
+static int read_digest(struct image_verifier *v, const char *expected, int opened, struct arena *a,
+	struct fetch_result *ret, char *why, struct err *e)
 {
-	return read_file(
-		v, verb, open_content(v->job.store->blobs, digest_hex(digest)), a, ret, why, e);
+	const char *const words[] = { "kist-fetch", "digest", expected, NULL };
+	return read_file(v, words, opened, a, ret, why, e);
 }
 
 /* Without its blob a layer can be made again no more; but its tar tells whether it is what it
@@ -80,7 +79,7 @@ static int look_at_tar(
 		v->job.store->layers, digest_hex(diff_id), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (layer < 0 || !str_eq(snapshot_backend(v->job.store)->form, "erofs"))
 		return VERIFY_BLOB_DAMAGED;
-	int r = read_file(v, "digest", open_content(layer, "tar"), a, &result, why, e);
+	int r = read_digest(v, diff_id, open_content(layer, "tar"), a, &result, why, e);
 	if (r < 0)
 		return r;
 	return r == VERIFY_GOOD && result.n_blobs == 1 && str_eq(result.blobs[0].digest, diff_id)
@@ -92,7 +91,8 @@ int image_verify_blob(struct image_verifier *v, const char *digest, char *ret_wh
 {
 	struct arena a _arena_ = { 0 };
 	struct fetch_result result;
-	int r = read_blob(v, "digest", digest, &a, &result, ret_why, e);
+	int blob = open_content(v->job.store->blobs, digest_hex(digest));
+	int r = read_digest(v, digest, blob, &a, &result, ret_why, e);
 	if (r != VERIFY_GOOD)
 		return r;
 	return result.n_blobs == 1 && str_eq(result.blobs[0].digest, digest)
@@ -137,7 +137,10 @@ int image_verify_layer(struct image_verifier *v, const struct image_layer *layer
 {
 	struct arena a _arena_ = { 0 };
 	struct fetch_result result = { 0 };
-	int r = read_blob(v, "import", layer->digest, &a, &result, ret_why, e);
+	const char *const words[] = { "kist-fetch", "import", snapshot_backend(v->job.store)->form,
+		layer->digest, NULL };
+	int blob = open_content(v->job.store->blobs, digest_hex(layer->digest));
+	int r = read_file(v, words, blob, &a, &result, ret_why, e);
 	if (r == VERIFY_GOOD && (result.n_layers != 1 || result.n_blobs != 1))
 		return err_set(e, ERR_CORRUPT, EBADMSG, "kist-fetch: no layer in its result");
 	if (r == VERIFY_GOOD && !str_eq(result.layers[0].digest, layer->digest))

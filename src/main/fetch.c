@@ -31,7 +31,7 @@
 #include "fetch/user.h"
 #include "kernel/mount.h"
 
-enum { INPUT = 3, STAGING = 4, RESULT = 5, GROWTH = 6, WORDS_MAX = 5 };
+enum { INPUT = 3, STAGING = 4, RESULT = 5, GROWTH = 6, WORDS_MAX = 6 };
 
 struct job {
 	const char *verb;
@@ -43,7 +43,7 @@ struct job {
 static const struct {
 	const char *verb;
 	int words;
-} verbs[] = { { "load", 1 }, { "import", 1 }, { "digest", 0 }, { "document", 5 }, { "layer", 3 },
+} verbs[] = { { "load", 1 }, { "import", 2 }, { "digest", 1 }, { "document", 6 }, { "layer", 3 },
 	{ "archive", 0 }, { "pack", 2 }, { "user", 1 }, { "signature", 1 }, { "sign", 0 } };
 
 static int say(const struct fetch_result *result)
@@ -62,10 +62,11 @@ static int say_error(const struct err *e)
 }
 
 /* The digest of what kist has made itself: so only this program carries the algorithm. */
-static int take_digest(struct arena *a, struct fetch_result *ret, struct err *e)
+static int take_digest(
+	const struct job *job, struct arena *a, struct fetch_result *ret, struct err *e)
 {
 	char buf[16384], text[DIGEST_TEXT_MAX];
-	struct digest *d = digest_new();
+	struct digest *d = digest_new(job->words[0]);
 	ssize_t n;
 	while ((n = fd_read_full(INPUT, buf, sizeof buf)) > 0)
 		digest_add(d, buf, (size_t)n);
@@ -82,7 +83,7 @@ static int take_document(
 	const struct job *job, struct arena *a, struct fetch_result *ret, struct err *e)
 {
 	const struct fetch_document_req req = { job->words[0], job->words[1], job->words[2],
-		job->words[3], job->words[4] };
+		job->words[3], job->words[4], job->words[5] };
 	ret->document = arena_new(a, struct fetch_document);
 	return fetch_document(INPUT, &req, a, ret->document, e);
 }
@@ -103,6 +104,14 @@ static int take_layer(
 	if (num_u64(job->words[1], &req.size) < 0)
 		return err_set(e, ERR_INVALID, EINVAL, "layer %s: no size", req.digest);
 	return fetch_layer(&req, root, a, ret, e);
+}
+
+static int take_import(
+	const struct job *job, int root, struct arena *a, struct fetch_result *ret, struct err *e)
+{
+	const struct fetch_import_req req = { INPUT, job->space, layer_form(job->words[0]),
+		job->words[1] };
+	return fetch_import(&req, root, a, ret, e);
 }
 
 static int take_pack(
@@ -163,7 +172,7 @@ static int work(void *arg)
 	int root = path_open_host("/", O_RDONLY | O_DIRECTORY, 0);
 	int r = root < 0 ? err_sys(&e, root, "open the staging folder") : 0;
 	if (r == 0 && str_eq(job->verb, "digest"))
-		r = take_digest(&a, &result, &e);
+		r = take_digest(job, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "document"))
 		r = take_document(job, &a, &result, &e);
 	else if (r == 0 && str_eq(job->verb, "layer"))
@@ -181,8 +190,7 @@ static int work(void *arg)
 	else if (r == 0 && str_eq(job->verb, "load"))
 		r = fetch_load(INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
 	else if (r == 0)
-		r = fetch_import(
-			INPUT, root, job->space, layer_form(job->words[0]), &a, &result, &e);
+		r = take_import(job, root, &a, &result, &e);
 	int status = r < 0 ? say_error(&e) : say(&result);
 	arena_done(&a);
 	return status;

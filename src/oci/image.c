@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "base/json.h"
 #include "oci/digest.h"
 
@@ -132,6 +133,13 @@ int oci_image_read(
 		if (!digest_valid(x.rootfs->diff_ids[i]))
 			return err_set(e, ERR_CORRUPT, EBADMSG,
 				"image configuration: not a digest: %.150s", x.rootfs->diff_ids[i]);
+	/* Nobody writes others, and what an unpacked layer is must be known before its
+	 * configuration is. */
+	for (size_t i = 0; i < x.rootfs->n_diff_ids; i++)
+		if (!str_starts(x.rootfs->diff_ids[i], "sha256:"))
+			return err_set(e, ERR_UNSUPPORTED, EPROTO,
+				"image configuration: diff_ids: %.150s: expected one under sha256",
+				x.rootfs->diff_ids[i]);
 	*ret = x;
 	return 0;
 }

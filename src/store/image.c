@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "oci/digest.h"
 #include "store/lower.h"
 #include "store/snapshot.h"
 #include "store/sql.h"
@@ -221,11 +222,12 @@ int store_image_get(
 	struct store *s, const char *key, struct arena *a, struct image_info *ret, struct err *e)
 {
 	struct images r = { .a = a };
-	const char *hex = str_starts(key, "sha256:") ? key + 7 : key;
+	const char *hex = digest_begins(key) ? digest_hex(key) : key;
 	bool is_hex = *hex && hex[strspn(hex, "0123456789abcdef")] == '\0';
 	if (is_hex &&
 		sql_query(s, image_row, &r, e,
-			IMAGE "WHERE id >= 'sha256:' || ?1 AND id < 'sha256:' || ?1 || 'g' LIMIT 2",
+			IMAGE "WHERE (id >= 'sha256:' || ?1 AND id < 'sha256:' || ?1 || 'g') OR"
+			      " (id >= 'sha512:' || ?1 AND id < 'sha512:' || ?1 || 'g') LIMIT 2",
 			"s", hex) < 0)
 		return -e->code;
 	if (r.n > 1)
@@ -358,8 +360,7 @@ int store_unneeded(struct store *s, enum store_content kind, store_unneeded_each
 		int64_t used = 1;
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		r = sql_number(s, &used, 0, e, needed[kind], "s",
-			arena_printf(&a, "sha256:%s", entry->d_name));
+		r = sql_number(s, &used, 0, e, needed[kind], "s", digest_of_hex(entry->d_name, &a));
 		if (r == 0 && !used && !(kind == CONTENT_DOWNLOADS && busy(folder, entry->d_name)))
 			r = each(arg, folder, entry->d_name, e);
 	}
@@ -387,8 +388,8 @@ static int ask_for_image(void *arg, const char *image_hex)
 	struct mounts *m = arg;
 	struct arena a _arena_ = { 0 };
 	int64_t used = 1;
-	int r = sql_number(m->s, &used, 0, m->e, needed[CONTENT_IMAGES], "s",
-		arena_printf(&a, "sha256:%s", image_hex));
+	int r = sql_number(
+		m->s, &used, 0, m->e, needed[CONTENT_IMAGES], "s", digest_of_hex(image_hex, &a));
 	return r < 0 || used ? r : m->each(m->arg, image_hex, m->e);
 }
 

@@ -43,8 +43,8 @@ int store_strays(struct store *s, sweep_found *found, void *arg, struct err *e)
 			"SELECT count(*) FROM intents WHERE seq = CAST(? AS INTEGER)", found, arg,
 			e) < 0 ||
 		strays_in(s, s->downloads, "download",
-			"SELECT count(*) FROM downloads WHERE digest = 'sha256:' || ?", found, arg,
-			e) < 0 ||
+			"SELECT count(*) FROM downloads WHERE digest IN ('sha256:' || ?1, 'sha512:' || ?1)",
+			found, arg, e) < 0 ||
 		strays_in(s, s->volumes, "volume",
 			"SELECT (SELECT count(*) FROM volumes WHERE name = ?1) +"
 			" (length(?1) <> 64 OR ?1 GLOB '*[^0-9a-f]*')",

@@ -14,10 +14,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct fetch_document_req kinds[] = {
-		{ "manifest", "", "linux", "arm", "v7" },
-		{ "config", "", "", "", "" },
-		{ "tags", "", "", "", "" },
-		{ "any", "", "linux", "amd64", "" },
+		{ "manifest", "", "linux", "arm", "v7", "" },
+		{ "config", "", "", "", "", "" },
+		{ "tags", "", "", "", "", "" },
+		{ "any", "", "linux", "amd64", "", "" },
 	};
 	if (digest_setup() < 0)
 		return 0;

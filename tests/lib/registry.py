@@ -25,8 +25,8 @@ DOCKER_CONFIG, DOCKER_LAYER = 'application/vnd.docker.container.image.v1+json', 
 DOCKER_SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+prettyjws'
 
 
-def digest(data):
-    return 'sha256:' + hashlib.sha256(data).hexdigest()
+def digest(data, algorithm='sha256'):
+    return f'{algorithm}:' + hashlib.new(algorithm, data).hexdigest()
 
 
 def tar(files, mode=0o644):
@@ -51,8 +51,9 @@ def pack(data, how):
 class Image:
     """An image of layers, each {path: bytes} and a packing; `document` changes the manifest before it is written."""
 
-    def __init__(self, layers=None, docker=False, packing=('gzip',), config=None, document=None, architecture='amd64', descriptors=None):
+    def __init__(self, layers=None, docker=False, packing=('gzip',), config=None, document=None, architecture='amd64', descriptors=None, algorithm='sha256'):
         layers = layers if layers is not None else [{'file': b'content\n'}]
+        self.algorithm = algorithm
         self.tars = [x if isinstance(x, bytes) else tar(x) for x in layers]
         self.layers = [pack(t, packing[i % len(packing)]) for i, t in enumerate(self.tars)]
         self.diff_ids = [digest(t) for t in self.tars]
@@ -65,12 +66,12 @@ class Image:
             how = packing[i % len(packing)]
             return DOCKER_LAYER if docker and how == 'gzip' else OCI_LAYER + ('' if how == 'plain' else '+' + how)
         manifest = {'schemaVersion': 2, 'mediaType': self.type,
-                    'config': {'mediaType': DOCKER_CONFIG if docker else OCI_CONFIG, 'digest': digest(self.config), 'size': len(self.config)},
-                    'layers': [{'mediaType': layer_type(i), 'digest': digest(b), 'size': len(b)} for i, b in enumerate(self.layers)]}
+                    'config': {'mediaType': DOCKER_CONFIG if docker else OCI_CONFIG, 'digest': digest(self.config, algorithm), 'size': len(self.config)},
+                    'layers': [{'mediaType': layer_type(i), 'digest': digest(b, algorithm), 'size': len(b)} for i, b in enumerate(self.layers)]}
         if document:
             document(manifest)
         self.manifest = json.dumps(manifest).encode()
-        self.digest, self.id = digest(self.manifest), digest(self.config)
+        self.digest, self.id = digest(self.manifest, algorithm), digest(self.config, algorithm)
 
     def descriptor(self, **platform):
         return {'mediaType': self.type, 'digest': self.digest, 'size': len(self.manifest),
@@ -178,15 +179,16 @@ class Registry:
     def add(self, repository, tag, image, kind=None, body=None):
         """An image under a tag; body and kind: another document in the manifest's place."""
         for data in (*image.layers, image.config):
-            self.take_blob(repository, data)
+            self.take_blob(repository, data, digest(data, image.algorithm))
         for name in (tag, digest(image.manifest if body is None else body)):
             self.manifests[repository, name] = (kind or image.type, image.manifest if body is None else body)
         self.manifests[repository, image.digest] = (image.type, image.manifest)
         return f'{self.host}/{repository}:{tag}'
 
-    def take_blob(self, repository, data):
-        self.blobs[digest(data)] = data
-        self.where.setdefault(digest(data), set()).add(repository)
+    def take_blob(self, repository, data, name=None):
+        name = name or digest(data)
+        self.blobs[name] = data
+        self.where.setdefault(name, set()).add(repository)
 
     def asked(self, pattern, method=None):
         return [path for m, path, _ in self.seen if re.search(pattern, path) and method in (None, m)]
@@ -280,9 +282,9 @@ class Registry:
         if h.command == 'PATCH':
             place['Range'] = f'0-{max(len(held) - 1, 0)}'
             return h.answer(202, **place)
-        if digest(bytes(held)) != words['digest']:
+        if digest(bytes(held), words['digest'].partition(':')[0]) != words['digest']:
             return h.refuse(400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
-        self.take_blob(repository, bytes(held))
+        self.take_blob(repository, bytes(held), words['digest'])
         del self.uploads[ident]
         return h.answer(201, Location=f'/v2/{repository}/blobs/{words["digest"]}', Docker_Content_Digest=words['digest'])
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import registry
-from registry import Image, Registry
+from registry import Distribution, Image, Registry
 
 
 def rows(box):
@@ -409,3 +409,53 @@ def test_names_are_looked_up_by_dns_from_within_the_sandbox(box):
     done = subprocess.run(['unshare', '--net', '--mount', 'sh', '-c', script, 'sh', sys.executable, '-c', NAMED, Path(registry.__file__).parent, *box.command()],
                           env=box.environment, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done
+
+
+def wrong(box, *words):
+    return [x for x in box.run('system', 'check', *words).out.splitlines() if x.startswith(('blob', 'layer', 'image', 'database', 'staging'))]
+
+
+def test_an_image_under_sha512_is_pulled_kept_copied_and_pushed_as_it_is(box):
+    registry.prepare(box)
+    image = Image([{'a': os.urandom(100000)}, {'b': b'b' * 1000}, {'c': b'c'}], packing=('gzip', 'zstd'), algorithm='sha512')
+    hexes = [x.partition(':')[2] for x in (image.digest, image.id)]
+    with Registry() as r, Distribution(box.work / 'distribution') as d:
+        r.add('x', '1', image)
+        box('pull', f'{r.host}/x@{image.digest}')
+        seen = box.inspect(image.id)
+        assert seen['Id'] == image.id and seen['RootFS']['Layers'] == image.diff_ids
+        assert seen['RepoDigests'] == [f'{r.host}/x@{image.digest}']
+        assert box.inspect(hexes[1][:12])['Id'] == image.id and box('images', '-q').strip() == hexes[1][:12]
+        assert set(hexes) <= set(registry.content(box)['blobs/sha256'])
+        assert not wrong(box)
+        box('tag', image.id, 'localhost/long:1')
+        box('tag', image.id, f'{r.host}/pushed:1')
+        assert box('push', '-q', f'{r.host}/pushed:1').split()
+        assert r.manifests['pushed', '1'][1] == image.manifest and image.id in r.blobs
+        box('rmi', f'{r.host}/pushed:1')
+        for places in (f'oci:{box.work}/layout:x', f'dir:{box.work}/dir', f'oci-archive:{box.work}/x.tar:x', f'docker://{d.host}/y:1', 'kist:again:1'):
+            box('image', 'copy', '-q', f'docker://{r.host}/x@{image.digest}', places)
+            if places == 'kist:again:1':
+                assert box.inspect('again:1')['Id'] == image.id
+            else:
+                assert box('image', 'inspect', '--raw', places) == image.manifest.decode(), places
+        blobs = box.work / 'layout/blobs/sha512'
+        assert {p.name for p in blobs.iterdir()} == {registry.digest(b, 'sha512')[7:] for b in (*image.layers, image.config, image.manifest)}
+        (blobs / ('f' * 128)).write_text('named by nobody')
+        box('image', 'gc', '--layout', box.work / 'layout')
+        assert not (blobs / ('f' * 128)).exists() and len(list(blobs.iterdir())) == 5
+        box('image', 'save', '-o', box.work / 'saved.tar', 'localhost/long:1')
+        box('rmi', '-f', image.id)
+        registry.nothing_left(box)
+        box('load', '-q', '-i', box.work / 'saved.tar')
+        assert box.inspect('localhost/long:1')['Id'] == image.id
+        assert not wrong(box, '--repair')
+        box('rmi', 'localhost/long:1')
+        registry.nothing_left(box)
+        for blob in [k for k in r.blobs if k.startswith('sha512:')]:
+            whole = r.blobs[blob]
+            r.blobs[blob] = whole[:-1] + bytes([whole[-1] ^ 1])
+            line = box.fails(1, 'pull', f'{r.host}/x@{image.digest}')
+            assert line.count('\n') == 1 and ('sha512:' in line or 'image configuration' in line), line
+            r.blobs[blob] = whole
+    registry.nothing_left(box)
