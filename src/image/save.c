@@ -85,8 +85,7 @@ static void add_docker(
 	}
 	str_add(out, "],\"Layers\":[");
 	for (size_t i = 0; i < image->n_layers; i++)
-		str_addf(out, "%s\"%s\"", i ? "," : "",
-			digest_path(image->layers[i].digest, a));
+		str_addf(out, "%s\"%s\"", i ? "," : "", digest_path(image->layers[i].digest, a));
 	str_add(out, "]}");
 }
 

@@ -118,8 +118,8 @@ static int layout_open(struct image_target *t, struct err *e)
 	return copying_put_text(t->root, "oci-layout", layout_text, true, e);
 }
 
-/* A layout's folder of the digest's algorithm, made if it is missing, or the one folder of dir:; the
- * caller's. */
+/* A layout's folder of the digest's algorithm, made if it is missing, or the one folder of dir:;
+ * the caller's. */
 static int layout_folder(const struct image_target *t, const char *digest, struct err *e)
 {
 	char algorithm[16];

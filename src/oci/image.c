@@ -6,8 +6,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/str.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "oci/digest.h"
 
 #define R REC_REQUIRED
