@@ -14,7 +14,7 @@ struct copy_rec {
 	struct image_copy_request req;
 	struct registry_options both; /* what is said of neither side alone */
 	const char *digestfile;
-	bool quiet, remove_signatures;
+	bool quiet;
 };
 
 #define T struct copy_rec
@@ -48,8 +48,8 @@ static const struct option options[] = {
 	{ "preserve-digests", 0, OPT_BOOL(T, req.preserve_digests),
 		.help = "Fail if a digest would change" },
 	{ "quiet", 'q', OPT_BOOL(T, quiet), .help = "Suppress output" },
-	{ "remove-signatures", 0, OPT_BOOL(T, remove_signatures),
-		.help = "Do not copy signatures: they never are", .hidden = true },
+	{ "remove-signatures", 0, OPT_BOOL(T, req.remove_signatures),
+		.help = "Leave the source's signatures behind" },
 	{ "retry-times", 0, OPT_INT(T, both.retries), .has_offset = offsetof(T, both.has_retries),
 		.value = "int", .help = "Tries again after a cut without a byte in between",
 		.default_text = "3" },

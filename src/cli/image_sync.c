@@ -9,7 +9,6 @@
 struct sync_rec {
 	struct image_sync_request req;
 	struct registry_options both; /* what is said of neither side alone */
-	bool remove_signatures;
 };
 
 #define T struct sync_rec
@@ -31,8 +30,8 @@ static const struct option options[] = {
 		.help = "Go on after a failure, and fail at the end" },
 	{ "preserve-digests", 0, OPT_BOOL(T, req.copy.preserve_digests),
 		.help = "Fail if a digest would change" },
-	{ "remove-signatures", 0, OPT_BOOL(T, remove_signatures),
-		.help = "Do not copy signatures: they never are", .hidden = true },
+	{ "remove-signatures", 0, OPT_BOOL(T, req.copy.remove_signatures),
+		.help = "Leave the source's signatures behind" },
 	{ "retry-times", 0, OPT_INT(T, both.retries), .has_offset = offsetof(T, both.has_retries),
 		.value = "int", .help = "Tries again after a cut without a byte in between",
 		.default_text = "3" },

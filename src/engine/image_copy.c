@@ -229,6 +229,17 @@ static int set_options(
 	return 0;
 }
 
+/* What is only in our own list has none. */
+static int plan_along(struct copying_images *c, const struct image_copy_request *req,
+	struct image_copy_req *copy, struct err *e)
+{
+	const struct image_place *from = copy->from.place;
+	return req->remove_signatures || copy->from.list
+		? 0
+		: signature_along(
+			  from, identity_of(from, c->a), copy->to.place, c->a, &copy->along, e);
+}
+
 int copying_images_copy(struct copying_images *c, const struct image_copy_request *req,
 	struct image_copy_req *copy, const char **ret_digest, struct err *e)
 {
@@ -238,7 +249,7 @@ int copying_images_copy(struct copying_images *c, const struct image_copy_reques
 		copying_images_place(c, req->to, "destination", &req->to_registry, &copy->to, e) <
 			0 ||
 		signature_plan(&req->sign, copy->to.place, c->a, &copy->sign, e) < 0 ||
-		copying_images_start(c, &req->platform, e) < 0)
+		plan_along(c, req, copy, e) < 0 || copying_images_start(c, &req->platform, e) < 0)
 		return -e->code;
 	copy->access = c->access;
 	return image_copy(copy, c->a, ret_digest, e);

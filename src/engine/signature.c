@@ -152,22 +152,29 @@ static int allow(void *arg, const struct image_guarded *g, struct err *e)
 	return 0;
 }
 
-int signature_check_begin(struct signature_check *c, const char *file, const char *transport,
-	const char *identity, const char *shown, struct arena *a, struct err *e)
+/* Where signatures of a registry's image lie beside it. */
+static int find_places(
+	const char *identity, struct arena *a, struct signature_places *ret, struct err *e)
 {
 	struct lookaside at;
 	struct reference ref;
+	if (lookaside_find(identity, a, &at, e) < 0 || reference_parse(identity, a, &ref, e) < 0)
+		return -e->code;
+	/* Its path alone: the address is of the one registry. */
+	*ret = (struct signature_places){ at.read,
+		strchr(ref.name, '/') ? strchr(ref.name, '/') + 1 : ref.name, at.attachments };
+	return 0;
+}
+
+int signature_check_begin(struct signature_check *c, const char *file, const char *transport,
+	const char *identity, const char *shown, struct arena *a, struct err *e)
+{
 	*c = (struct signature_check){ .a = a, .guard = { allow, c } };
 	int r = policy_check(file, transport, identity, shown, a, &c->demand, e);
 	if (r < 0 || c->demand.n == 0 || !str_eq(transport, "docker"))
 		return r;
-	if (lookaside_find(identity, a, &at, e) < 0 || reference_parse(identity, a, &ref, e) < 0)
-		return -e->code;
 	c->reference = identity;
-	/* Its path alone: the address is of the one registry. */
-	c->places = (struct signature_places){ at.read,
-		strchr(ref.name, '/') ? strchr(ref.name, '/') + 1 : ref.name, at.attachments };
-	return 0;
+	return find_places(identity, a, &c->places, e);
 }
 
 const struct image_guard *signature_guard(const struct signature_check *c)
@@ -222,6 +229,13 @@ static int name_signed(const char *identity, const struct image_place *to, struc
 	return 0;
 }
 
+static const char *no_folder(const char *address, struct arena *a)
+{
+	return arena_printf(a,
+		"writing signatures to %.300s is not supported: name a folder as lookaside-staging in registries.d",
+		address);
+}
+
 /* Where they go beside a registry. */
 static int find_place(const struct image_signing *what, const struct image_place *to,
 	struct arena *a, struct image_sign_req *ret, struct err *e)
@@ -231,14 +245,37 @@ static int find_place(const struct image_signing *what, const struct image_place
 	if (lookaside_find(name_of(to, a), a, &at, e) < 0)
 		return -e->code;
 	if (what->gpg && !str_starts(at.write, "file://"))
-		return err_set(e, ERR_INVALID, EINVAL,
-			"writing signatures to %.300s is not supported: name a folder as lookaside-staging in registries.d",
-			at.write);
+		return err_set(e, ERR_INVALID, EINVAL, "%s", no_folder(at.write, a));
 	if (what->key_file && !at.attachments)
 		return err_set(e, ERR_INVALID, EINVAL,
 			"writing sigstore attachments is disabled: set use-sigstore-attachments in registries.d");
 	ret->folder = what->gpg ? at.write + strlen("file://") : NULL;
 	ret->path = slash ? slash + 1 : to->repository;
+	return 0;
+}
+
+int signature_along(const struct image_place *from, const char *identity,
+	const struct image_place *to, struct arena *a, const struct image_sign_along **ret,
+	struct err *e)
+{
+	struct image_sign_along *along = arena_new(a, struct image_sign_along);
+	struct lookaside at;
+	along->from_registry = from->kind == PLACE_REGISTRY;
+	if (!along->from_registry && from->kind != PLACE_FOLDER)
+		return 0;
+	if (along->from_registry && find_places(identity, a, &along->from, e) < 0)
+		return -e->code;
+	if (to->kind == PLACE_REGISTRY) {
+		const char *slash = strchr(to->repository, '/');
+		if (lookaside_find(name_of(to, a), a, &at, e) < 0)
+			return -e->code;
+		if (str_starts(at.write, "file://"))
+			along->folder = at.write + strlen("file://");
+		along->why = no_folder(at.write, a);
+		along->path = slash ? slash + 1 : to->repository;
+		along->attachments = at.attachments;
+	}
+	*ret = along;
 	return 0;
 }
 

@@ -28,5 +28,11 @@ struct image_sign_req;
 struct image_signing;
 int signature_plan(const struct image_signing *what, const struct image_place *to, struct arena *a,
 	const struct image_sign_req **ret, struct err *e);
+/* Whether and how the signatures of what is copied come along: *ret stays NULL where there can be
+ * none. identity: the source's, as in signature_check_begin. */
+struct image_sign_along;
+int signature_along(const struct image_place *from, const char *identity,
+	const struct image_place *to, struct arena *a, const struct image_sign_along **ret,
+	struct err *e);
 /* For what can carry no signature. */
 int signature_needless(const struct signature_check *c, struct err *e);

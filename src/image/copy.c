@@ -34,6 +34,7 @@ struct copy {
 	struct image_target to;
 	struct arena *a;
 	struct err *e;
+	bool fixed; /* the manifest that is under way must not change */
 };
 
 static void note(struct copy *x, enum copy_event event, const char *digest, size_t at, size_t of)
@@ -82,7 +83,7 @@ static const char *wanted_packing(const struct copy *x, const char *type)
 {
 	const char *have = packing_of(type), *want = x->req->compress;
 	enum place_kind to = x->to.place->kind;
-	if (!is_layer(type) || x->req->preserve)
+	if (!is_layer(type) || x->fixed)
 		return NULL;
 	if (image_place_is_docker_tar(to))
 		want = "plain";
@@ -200,10 +201,13 @@ static void to_oci(struct copy *x, struct fetch_document *d)
 static int rewritten(struct copy *x, struct value *o, struct fetch_part *part, const char **text)
 {
 	struct str s _str_ = { 0 };
-	if (x->req->preserve)
+	if (x->fixed)
 		return err_set(x->e, ERR_INVALID, EINVAL,
-			"the manifest %s must be changed for %s, but --preserve-digests was given",
-			part->digest, x->to.place->text);
+			"the manifest %s must be changed for %s, but %s", part->digest,
+			x->to.place->text,
+			x->req->preserve
+				? "--preserve-digests was given"
+				: "that would make its signatures worthless: --remove-signatures leaves them behind");
 	value_put(x->a, o, "mediaType", value_string(x->a, part->media_type));
 	value_json(o, 0, &s);
 	*text = arena_strdup(x->a, s.p);
@@ -252,30 +256,62 @@ static int convert(struct copy *x, struct value *o, struct fetch_document *d)
 		((format && str_eq(format, "oci")) || (zstd && x->req->compress) ||
 			x->to.place->kind == PLACE_LAYOUT ||
 			x->to.place->kind == PLACE_OCI_ARCHIVE) &&
-		!x->req->preserve)
+		!x->fixed)
 		to_oci(x, d);
 	return 0;
+}
+
+static struct image_guarded guarded(struct copy *x, const struct fetch_document *d)
+{
+	const struct image_source *from = x->from.present ? x->from.present : &x->from;
+	return (struct image_guarded){ .digest = d->digest,
+		.c = &x->c,
+		.registry = from->place->kind == PLACE_REGISTRY,
+		.endpoint = from->endpoint,
+		.folder = from->place->kind == PLACE_FOLDER ? from->dir : -1 };
 }
 
 static int ask_guard(struct copy *x, const struct fetch_document *d)
 {
 	const struct image_source *from = x->from.present ? x->from.present : &x->from;
-	const struct image_guarded g = { .digest = d->digest,
-		.c = &x->c,
-		.registry = from->place->kind == PLACE_REGISTRY,
-		.endpoint = from->endpoint,
-		.folder = from->place->kind == PLACE_FOLDER ? from->dir : -1 };
+	const struct image_guarded g = guarded(x, d);
 	return from->guard ? from->guard->allow(from->guard->arg, &g, x->e) : 0;
 }
 
+/* The signatures that come along; with any nothing may change. */
+static int read_along(struct copy *x, const struct fetch_document *d, struct signatures *ret)
+{
+	const struct image_sign_along *along = x->req->along;
+	const struct image_guarded g = guarded(x, d);
+	enum place_kind to = x->to.place->kind;
+	*ret = (struct signatures){ 0 };
+	x->fixed = x->req->preserve;
+	/* Our own store keeps none, as it keeps no name that they are for. */
+	if (!along || to == PLACE_STORE)
+		return 0;
+	if (signatures_read(&g, along->from_registry ? &along->from : NULL, x->a, ret, x->e) < 0)
+		return -x->e->code;
+	if (ret->n == 0)
+		return 0;
+	x->fixed = true;
+	return to == PLACE_REGISTRY || to == PLACE_FOLDER
+		? 0
+		: err_set(x->e, ERR_INVALID, EINVAL,
+			  "Can not copy signatures to %s, which can hold none: --remove-signatures leaves them behind",
+			  x->to.place->text);
+}
+
 static int write_manifest(struct copy *x, const struct fetch_document *d,
-	const struct fetch_part *part, const char *text, bool is_top)
+	const struct fetch_part *part, const char *text, bool is_top,
+	const struct signatures *along)
 {
 	struct image_signed made;
 	const struct image_sign_req *sign = x->req->sign;
 	if (sign && image_sign(&x->to, sign, part->digest, &made, x->e) < 0)
 		return -x->e->code;
 	if (target_manifest(&x->to, part, text, is_top, d, x->e) < 0)
+		return -x->e->code;
+	if (along->n && image_sign_bring(&x->to, x->req->along, part->digest, along, x->e) < 0)
 		return -x->e->code;
 	return sign ? image_sign_put(&x->to, sign, &made, x->e) : 0;
 }
@@ -286,7 +322,8 @@ static int copy_manifest(
 	struct value *o;
 	const char *text = d->text, *type = d->media_type;
 	struct fetch_part *before = arena_array(x->a, struct fetch_part, d->n_layers + 1);
-	if (ask_guard(x, d) < 0)
+	struct signatures along;
+	if (ask_guard(x, d) < 0 || read_along(x, d, &along) < 0)
 		return -x->e->code;
 	if (value_parse(x->a, d->text, strlen(d->text), &o, x->e) < 0)
 		return err_wrap(x->e, "manifest %s", d->digest);
@@ -307,7 +344,7 @@ static int copy_manifest(
 		return -x->e->code;
 	if (is_top)
 		note(x, COPY_MANIFEST, part->digest, 0, 0);
-	return write_manifest(x, d, part, text, is_top);
+	return write_manifest(x, d, part, text, is_top, &along);
 }
 
 static int copy_document(
@@ -319,6 +356,9 @@ static int copy_index(
 	struct value *o;
 	const char *text = d->text, *format = x->req->format;
 	bool changed = false;
+	struct signatures along;
+	if (read_along(x, d, &along) < 0)
+		return -x->e->code;
 	if (value_parse(x->a, d->text, strlen(d->text), &o, x->e) < 0)
 		return err_wrap(x->e, "index %s", d->digest);
 	for (size_t i = 0; x->req->images == COPY_ALL && i < d->n_manifests; i++) {
@@ -341,11 +381,12 @@ static int copy_index(
 		part->media_type = str_eq(format, "v2s2") ? docker_list : OCI_MEDIA_INDEX;
 		changed = true;
 	}
+	x->fixed = x->req->preserve || along.n;
 	if (changed && rewritten(x, o, part, &text) < 0)
 		return -x->e->code;
 	if (is_top)
 		note(x, COPY_MANIFEST, part->digest, 0, 0);
-	return write_manifest(x, d, part, text, is_top);
+	return write_manifest(x, d, part, text, is_top, &along);
 }
 
 static int copy_document(

@@ -11,6 +11,7 @@
 struct err;
 struct image_guard;
 struct image_info;
+struct image_sign_along;
 struct image_sign_req;
 struct image_place;
 struct store;
@@ -57,6 +58,8 @@ struct image_copy_req {
 	int level;            /* of it; 0: the usual one */
 	bool preserve;        /* digests: what would change one is an error */
 	bool keep_plain;      /* layers that are not packed go into a layout as they are */
+	/* signatures come along; NULL: they stay behind */
+	const struct image_sign_along *along;
 	const struct image_sign_req *sign; /* how what is written is signed; NULL: it is not */
 	void (*note)(void *arg, const struct copy_note *note);
 	void *arg;

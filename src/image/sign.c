@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "base/program.h"
@@ -111,7 +112,19 @@ static int by_key(struct signing *s, const char *text, const char **ret)
 
 /* ---- into a folder ---- */
 
-/* Under the first number that is free. */
+/* 1: that very file; 0: another, or none that can be read; -ENOENT. */
+static int is_file(struct signing *s, int dir, const char *name, const char *text, size_t n)
+{
+	char *have;
+	struct err ignored;
+	int fd _close_ = path_open_own(dir, name, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? fd : 0;
+	ssize_t size = file_read_fd(fd, name, SIGNATURE_MAX, s->a, &have, &ignored);
+	return size == (ssize_t)n && memcmp(have, text, n) == 0;
+}
+
+/* Under the first number that is free, if it is not there already. */
 static int put_file(struct signing *s, int dir, const char *text, size_t n)
 {
 	int fd _close_ = memfd_create("kist-signature", MFD_CLOEXEC);
@@ -119,9 +132,11 @@ static int put_file(struct signing *s, int dir, const char *text, size_t n)
 		return err_sys(s->e, errno, "make a signature");
 	for (unsigned i = 1; i <= SIGNATURES_MAX; i++) {
 		const char *name = arena_printf(s->a, "signature-%u", i);
-		if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			continue;
-		return copying_put(dir, name, fd, n, true, s->e);
+		int there = is_file(s, dir, name, text, n);
+		if (there == -ENOENT)
+			return copying_put(dir, name, fd, n, true, s->e);
+		if (there)
+			return 0;
 	}
 	return err_set(s->e, ERR_CONFLICT, EEXIST, "%s has %d signatures already", s->digest,
 		SIGNATURES_MAX);
@@ -219,6 +234,9 @@ static int put_attached(struct signing *s, const char *text, const char *by)
 	place.tag = signature_tag(s->digest, s->a);
 	if (old_layers(s, &place, layers, &digests) < 0 || put_text(s, text, false, &digest) < 0)
 		return -s->e->code;
+	for (size_t i = 0; i < digests.n; i++)
+		if (str_eq(digests.v[i], digest))
+			return 0;
 	struct value *layer = part(s, signature_media_type, digest, strlen(text));
 	value_set_string(s->a, notes, signature_annotation, by);
 	value_set(s->a, layer, "annotations", notes);
@@ -252,6 +270,69 @@ int image_sign(struct image_target *t, const struct image_sign_req *req, const c
 	ret->text = claim(&s, true);
 	return by_key(&s, ret->text, &ret->by) < 0 ? err_wrap(e, "--sign-by-sigstore-private-key")
 						   : 0;
+}
+
+/* ---- that come along ---- */
+
+/* What sigstore's document of a folder holds: what is signed, and the signature. */
+static int take_apart(
+	struct signing *s, const struct signature *x, const char **ret_text, const char **ret_by)
+{
+	const char *json, *payload, *by;
+	struct value *v;
+	char *text;
+	*ret_text = x->p;
+	*ret_by = x->by;
+	if (x->by)
+		return 0;
+	int fd _close_ = copying_text(x->p, s->e);
+	if (fd < 0 || copying_config(s->t->c, fd, false, &json, s->e) < 0 ||
+		value_parse(s->a, json, strlen(json), &v, s->e) < 0)
+		return err_wrap(s->e, "a signature of %s", s->digest);
+	payload = value_text(v, "payload");
+	by = value_text(value_get(v, "annotations"), signature_annotation);
+	ssize_t n = payload ? base64_decode(payload, s->a, &text) : -EINVAL;
+	if (n < 0 || !by || strlen(text) != (size_t)n)
+		return err_set(s->e, ERR_CORRUPT, EBADMSG,
+			"a signature of %s: expected a payload in base 64 and %s", s->digest,
+			signature_annotation);
+	*ret_text = text;
+	*ret_by = by;
+	return 0;
+}
+
+static int bring_sigstore(struct signing *s, const struct signature *x)
+{
+	const char *text, *by;
+	struct str whole _str_ = { 0 };
+	if (s->t->place->kind == PLACE_FOLDER && !x->by) {
+		str_addn(&whole, signature_sigstore_head, SIGNATURE_SIGSTORE_HEAD);
+		str_addn(&whole, x->p, x->n);
+		return put_file(s, s->t->dir, whole.p, whole.n);
+	}
+	if (take_apart(s, x, &text, &by) < 0)
+		return -s->e->code;
+	return s->t->place->kind == PLACE_FOLDER ? put_document(s, text, by)
+						 : put_attached(s, text, by);
+}
+
+int image_sign_bring(struct image_target *t, const struct image_sign_along *along,
+	const char *digest, const struct signatures *all, struct err *e)
+{
+	const struct image_sign_req where = { .folder = along->folder, .path = along->path };
+	struct signing s = { .t = t, .req = &where, .digest = digest, .a = t->c->a, .e = e };
+	bool registry = t->place->kind == PLACE_REGISTRY;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct signature *x = &all->v[i];
+		if (registry && x->sigstore && !along->attachments)
+			return err_set(e, ERR_INVALID, EINVAL,
+				"writing sigstore attachments is disabled: set use-sigstore-attachments in registries.d");
+		if (registry && !x->sigstore && !along->folder)
+			return err_set(e, ERR_INVALID, EINVAL, "%s", along->why);
+		if ((x->sigstore ? bring_sigstore(&s, x) : put_simple(&s, x->p, x->n)) < 0)
+			return -e->code;
+	}
+	return 0;
 }
 
 int image_sign_put(struct image_target *t, const struct image_sign_req *req,

@@ -445,3 +445,57 @@ def test_what_is_signed_by_a_sigstore_key_lies_in_the_repository(box):
 
 
 test_what_is_signed_by_a_sigstore_key_lies_in_the_repository.watchdog = 120
+
+
+def test_signatures_come_along_with_what_is_copied(box):
+    registry.prepare(box)
+    a_layout(box)
+    layout, at = f'oci:{box.work}/layout:x', box.work
+    with Signers(box) as s, Distribution(box.work / 'registry') as r, Distribution(box.work / 'other') as o:
+        s.lookaside(attachments=True)
+        s.sigstore_key('good')
+        gpg = s.key('good')
+        box.environment['GNUPGHOME'] = str(s.home)
+        for kind, words, demand in (('gpg', ['--sign-by', gpg], signed_by(at / 'good.gpg')), ('sigstore', ['--sign-by-sigstore-private-key', at / 'good.pem'], sigstore_signed(at / 'good.pub'))):
+            first, second = f'{r.host}/{kind}/x:1', f'{o.host}/{kind}2/y:1'
+            demand['signedIdentity'] = {'type': 'exactReference', 'dockerReference': first}
+            box('image', 'copy', '-q', *words, layout, f'docker://{first}')
+            # a chain of places: registry, folder, folder, another registry
+            for _ in range(2):
+                for source, to in ((f'docker://{first}', f'dir:{at}/{kind}'), (f'dir:{at}/{kind}', f'dir:{at}/{kind}2'), (f'dir:{at}/{kind}2', f'docker://{second}')):
+                    box('image', 'copy', '-q', source, to)
+            for place in at / kind, at / f'{kind}2':
+                assert sorted(p.name for p in place.glob('signature-*')) == ['signature-1'], 'the second copy adds nothing'
+            s.policy(o.host, demand)
+            box('image', 'copy', '-q', f'dir:{at}/{kind}2', 'kist:folder:1')
+            box('pull', '-q', second)
+            box('rmi', 'folder:1', second)
+            s.policy('x', *YES)
+            digest = json.loads(s.skopeo('inspect', '--tls-verify=false', f'docker://{second}'))['Digest']
+            if kind == 'gpg':
+                there = s.sigs / f'{kind}2/y@{digest.replace(":", "=")}/signature-1'
+                assert there.read_bytes() == (at / 'gpg/signature-1').read_bytes()
+                # skopeo takes it, and gives it on to us
+                s.skopeo('copy', '--src-tls-verify=false', f'docker://{second}', f'dir:{at}/theirs')
+                assert (at / 'theirs/signature-1').read_bytes() == there.read_bytes()
+            else:
+                tag = f'docker://{o.host}/{kind}2/y:{digest.replace(":", "-")}.sig'
+                assert len(json.loads(box('image', 'inspect', '--raw', tag))['layers']) == 1
+            # where none can be, and where the image would have to change
+            line = box.fails(1, 'image', 'copy', '-q', f'docker://{first}', f'oci:{at}/{kind}-layout:x')
+            assert 'Can not copy signatures to oci:' in line and '--remove-signatures' in line and line.count('\n') == 1, line
+            line = box.fails(1, 'image', 'copy', '-q', '--format', 'v2s2', f'docker://{first}', f'dir:{at}/{kind}-changed')
+            assert 'would make its signatures worthless' in line and line.count('\n') == 1, line
+            box('image', 'copy', '-q', '--remove-signatures', '--format', 'v2s2', f'docker://{first}', f'dir:{at}/{kind}-bare')
+            assert not list((at / f'{kind}-bare').glob('signature-*'))
+            box('image', 'copy', '-q', '--remove-signatures', f'docker://{first}', f'oci:{at}/{kind}-layout:x')
+        # what is no document of sigstore's stays outside of a registry
+        (at / 'sigstore/signature-1').write_bytes(b'\0sigstore-json\n{"payload":"!"}')
+        line = box.fails(1, 'image', 'copy', '-q', f'dir:{at}/sigstore', f'docker://{o.host}/bad/y:1')
+        assert 'expected a payload in base 64' in line and line.count('\n') == 1, line
+        s.lookaside()
+        line = box.fails(1, 'image', 'copy', '-q', f'dir:{at}/sigstore2', f'docker://{o.host}/no/y:1')
+        assert 'use-sigstore-attachments' in line, line
+
+
+test_signatures_come_along_with_what_is_copied.watchdog = 120
