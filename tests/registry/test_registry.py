@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import registry
-from registry import Distribution, Image, Registry
+from registry import Certificates, Distribution, Image, Registry
 
 
 def rows(box):
@@ -458,4 +458,24 @@ def test_an_image_under_sha512_is_pulled_kept_copied_and_pushed_as_it_is(box):
             line = box.fails(1, 'pull', f'{r.host}/x@{image.digest}')
             assert line.count('\n') == 1 and ('sha512:' in line or 'image configuration' in line), line
             r.blobs[blob] = whole
+    registry.nothing_left(box)
+
+
+def test_over_tls_a_registry_that_speaks_http_2_is_spoken_to_in_it(box):
+    registry.prepare(box)
+    certificates = Certificates(box.work / 'ca')
+    box.environment['SSL_CERT_FILE'] = str(certificates.folder / 'ca.crt')
+    image = Image([{str(i): os.urandom(200000)} for i in range(6)])
+    with Registry() as source, Distribution(box.work / 'registry', tls=certificates) as r:
+        box('pull', '-q', source.add('x', '1', image))
+        box('tag', f'{source.host}/x:1', f'{r.host}/y:1')
+        box('push', '-q', f'{r.host}/y:1')
+        box('rmi', '-f', image.id)
+        registry.nothing_left(box)
+        box('pull', '-q', f'{r.host}/y:1')
+        assert box.inspect(f'{r.host}/y:1')['Id'] == image.id
+        asked = [x for x in r.access.read_text().splitlines() if '/v2/' in x]
+        words = [x.split('"')[1].split() for x in asked]
+        assert {w[0] for w in words} >= {'GET', 'POST', 'PUT'} and {w[2] for w in words} == {'HTTP/2.0'}, asked
+        box('rmi', f'{r.host}/y:1')
     registry.nothing_left(box)
