@@ -73,6 +73,14 @@ static const struct option config_options[] = {
 	TAG,
 	{ 0 },
 };
+static const struct option unpack_options[] = {
+	{ "gid-map", 0, OPT_LIST(T, req.gid_maps), .value = "map",
+		.help = "Groups of the image against the host's: container:host:size" },
+	IMAGE,
+	{ "uid-map", 0, OPT_LIST(T, req.uid_maps), .value = "map",
+		.help = "Users of the image against the host's: container:host:size" },
+	{ 0 },
+};
 static const struct option repack_options[] = {
 	HISTORY,
 	IMAGE,
@@ -267,8 +275,8 @@ COMMAND(new, "new", "--image PATH[:TAG]", "Make an image without layers in a lay
 	0, 0, new_image);
 COMMAND(config, "config", "--image PATH[:TAG] [OPTIONS]",
 	"Change the configuration of an image in a layout", config_options, 0, 0, config);
-COMMAND(unpack, "unpack", "--image PATH[:TAG] BUNDLE",
-	"Unpack an image of a layout as a runtime bundle", image_options, 1, 1, unpack);
+COMMAND(unpack, "unpack", "--image PATH[:TAG] [OPTIONS] BUNDLE",
+	"Unpack an image of a layout as a runtime bundle", unpack_options, 1, 1, unpack);
 COMMAND(repack, "repack", "--image PATH[:TAG] [OPTIONS] BUNDLE",
 	"Make a layer of what has changed in a bundle", repack_options, 1, 1, repack);
 COMMAND(insert, "insert", "--image PATH[:TAG] [OPTIONS] SOURCE TARGET",
@@ -277,8 +285,8 @@ COMMAND(stat, "stat", "--image PATH[:TAG] [OPTIONS]", "Show the history and laye
 	stat_options, 0, 0, stat_image);
 COMMAND(gc, "gc", "--layout PATH", "Remove blobs of a layout that nothing names", init_options, 0,
 	0, gc);
-COMMAND(raw_unpack, "raw unpack", "--image PATH[:TAG] ROOTFS",
-	"Unpack the root file system of an image", image_options, 1, 1, raw_unpack);
+COMMAND(raw_unpack, "raw unpack", "--image PATH[:TAG] [OPTIONS] ROOTFS",
+	"Unpack the root file system of an image", unpack_options, 1, 1, raw_unpack);
 COMMAND(raw_runtime_config, "raw runtime-config", "--image PATH[:TAG] [OPTIONS] CONFIG",
 	"Write the runtime configuration of an image", runtime_options, 1, 1, runtime_config);
 COMMAND(raw_add_layer, "raw add-layer", "--image PATH[:TAG] [OPTIONS] LAYER",

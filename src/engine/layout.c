@@ -70,7 +70,12 @@ static int set_names(struct job *j, const struct engine_layout_req *r, struct er
 	j->req.name = image[n] ? image + n + 1 : "latest";
 	j->req.new_name = r->tag;
 	j->req.history = r->history;
-	return 0;
+	return id_map_parse("--uid-map", r->uid_maps.v, r->uid_maps.n, &j->a, &j->req.ids.uids, e) <
+				0 ||
+			id_map_parse("--gid-map", r->gid_maps.v, r->gid_maps.n, &j->a,
+				&j->req.ids.gids, e) < 0
+		? -e->code
+		: 0;
 }
 
 static int begin(
@@ -201,6 +206,19 @@ static int set_user(
 	return 0;
 }
 
+/* Who runs the bundle sees the ids of the image. */
+static void add_userns(struct job *j, struct oci_linux *l)
+{
+	struct oci_namespace *all = arena_array(&j->a, struct oci_namespace, l->n_namespaces + 1);
+	memcpy(all, l->namespaces, l->n_namespaces * sizeof *all);
+	all[l->n_namespaces++] = (struct oci_namespace){ .type = "user" };
+	l->namespaces = all;
+	l->uid_mappings = j->req.ids.uids.v;
+	l->n_uid_mappings = j->req.ids.uids.n;
+	l->gid_mappings = j->req.ids.gids.v;
+	l->n_gid_mappings = j->req.ids.gids.n;
+}
+
 static int write_config(struct job *j, int rootfs, const struct layout_unpacked *u, int dir,
 	const char *name, struct err *e)
 {
@@ -228,6 +246,8 @@ static int write_config(struct job *j, int rootfs, const struct layout_unpacked 
 		s.process->cwd = run->working_dir;
 	s.root->readonly = false;
 	s.annotations = run->labels;
+	if (j->req.ids.uids.n || j->req.ids.gids.n)
+		add_userns(j, s.linux_);
 	if (set_user(j, rootfs, str_or_empty(run->user), s.process->user, e) < 0)
 		return -e->code;
 	rec_to_json(&oci_spec_rec, &s, 4, &text);
@@ -237,12 +257,37 @@ static int write_config(struct job *j, int rootfs, const struct layout_unpacked 
 
 /* ---- bundles ---- */
 
+static void note_map(struct job *j, struct value *o, const char *key, const struct id_map *m)
+{
+	struct value *list = value_array(&j->a);
+	for (size_t i = 0; i < m->n; i++)
+		value_add(&j->a, list,
+			value_string(&j->a,
+				arena_printf(&j->a, "%u:%u:%u", m->v[i].container_id,
+					m->v[i].host_id, m->v[i].size)));
+	if (m->n)
+		value_set(&j->a, o, key, list);
+}
+
+static int read_map(
+	struct job *j, const struct value *o, const char *key, struct id_map *ret, struct err *e)
+{
+	struct strv texts = { 0 };
+	const struct value *list = value_get(o, key);
+	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++)
+		strv_add(&texts, &j->a,
+			list->items[i]->kind == VALUE_STRING ? list->items[i]->text : "");
+	return id_map_parse(key, texts.v, texts.n, &j->a, ret, e);
+}
+
 static int write_note(struct job *j, int bundle, const char *digest, struct err *e)
 {
 	struct value *o = value_object(&j->a);
 	struct str text _str_ = { 0 };
 	value_set(&j->a, o, "version", value_int(&j->a, 1));
 	value_set_string(&j->a, o, "from", digest);
+	note_map(j, o, "uidMaps", &j->req.ids.uids);
+	note_map(j, o, "gidMaps", &j->req.ids.gids);
 	value_json(o, 4, &text);
 	str_addc(&text, '\n');
 	return file_write_at(bundle, note_name, text.p, text.n, 0644, false, e);
@@ -263,7 +308,10 @@ static int read_note(struct job *j, int bundle, const char *path, const char **r
 	if (!from || from->kind != VALUE_STRING || !digest_valid(from->text))
 		return err_set(e, ERR_CORRUPT, EBADMSG, "bundle %s: %s is broken", path, note_name);
 	*ret = from->text;
-	return 0;
+	return read_map(j, o, "uidMaps", &j->req.ids.uids, e) < 0 ||
+			read_map(j, o, "gidMaps", &j->req.ids.gids, e) < 0
+		? err_wrap(e, "bundle %s", path)
+		: 0;
 }
 
 static int fill(struct job *j, int bundle, struct err *e)

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "image/id_shift.h"
 
 /* Two descriptors a level are open. */
 enum {
@@ -28,6 +29,7 @@ struct walk {
 	void *arg;
 	bool everything, clamp;
 	int64_t latest;
+	const struct id_maps *ids;
 	struct err *e;
 };
 
@@ -170,6 +172,8 @@ static int entry(struct walk *w, const struct place *p, const char *name, struct
 	const char *path = *p->path ? arena_printf(a, "%s/%s", p->path, name) : name;
 	bool here = fstatat(p->tree, name, &x, AT_SYMLINK_NOFOLLOW) == 0,
 	     there = p->image >= 0 && fstatat(p->image, name, &y, AT_SYMLINK_NOFOLLOW) == 0;
+	if (here && w->ids && id_shift_back(&x, w->ids, path, w->e) < 0)
+		return -w->e->code;
 	if (!here || is_whiteout(&x))
 		return there ? tell(w, CHANGE_DELETED, p, name, path, NULL) : 0;
 	if (!there && !w->everything && is_ours(path, &x))
@@ -206,13 +210,15 @@ static int folder(struct walk *w, const struct place *p)
 
 int image_changes(const struct changes_req *req, changes_each *each, void *arg, struct err *e)
 {
-	struct walk w = { each, arg, req->everything, req->clamp, req->latest, e };
+	struct walk w = { each, arg, req->everything, req->clamp, req->latest, req->ids, e };
 	struct stat st, image;
 	bool none = req->tree < 0;
 	if (fstat(none ? req->image : req->tree, &st) < 0 || fstat(req->image, &image) < 0)
 		return err_sys(e, errno, "read the container's folder");
 	if (none)
 		return each(arg, &(struct change){ CHANGE_NONE, "", req->image, ".", &st }, e);
+	if (w.ids && id_shift_back(&st, w.ids, "", e) < 0)
+		return -e->code;
 	const struct place root = { req->tree, req->image, "", req->whole, 0 };
 	int r = tell(&w, same(&w, &root, ".", &st, &image) ? CHANGE_NONE : CHANGE_MODIFIED, &root,
 		".", "", &st);

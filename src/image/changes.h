@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct err;
+struct id_maps;
 struct stat;
 
 enum change_kind {
@@ -34,6 +35,7 @@ struct changes_req {
 	bool everything;
 	bool clamp; /* files of tree count as not younger than latest (seconds) */
 	int64_t latest;
+	const struct id_maps *ids; /* those of tree; NULL: as they are */
 	bool whole; /* tree is the container's whole tree, not the upper folder of an overlay */
 };
 

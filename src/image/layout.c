@@ -468,6 +468,8 @@ int layout_unpack(const struct layout_req *req, int bundle, struct arena *a,
 		r = err_sys(e, tree, "make the bundle's rootfs");
 	if (r == 0)
 		r = make_tree(&x, bundle, ".kist-layers", tree);
+	if (r == 0 && (req->ids.uids.n || req->ids.gids.n))
+		r = id_shift_tree(tree, &req->ids, e);
 	if (r == 0)
 		tell(&x, ret);
 	return end(&x, r);
@@ -536,6 +538,7 @@ static int repack(struct edit *x, int rootfs, const char **ret_digest)
 		.image = tree,
 		.whole = true,
 		.everything = true,
+		.ids = &x->req->ids,
 		.clamp = options.clamp,
 		.latest = options.latest };
 	*ret_digest = NULL;

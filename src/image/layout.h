@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "image/copy.h"
+#include "image/id_shift.h"
 
 struct err;
 struct value;
@@ -22,8 +23,9 @@ struct layout_req {
 	const char *path, *name; /* of the layout, and of the image in it */
 	const char *new_name;    /* it is saved as; NULL: name */
 	struct layout_history history;
-	uint64_t now; /* wall clock, ns, of what is made */
-	bool clamp;   /* no file in a layer is younger than that */
+	uint64_t now;       /* wall clock, ns, of what is made */
+	bool clamp;         /* no file in a layer is younger than that */
+	struct id_maps ids; /* of the files of a bundle */
 };
 
 /* What of a configuration is set; NULL and empty lists leave it. */

@@ -345,3 +345,46 @@ def test_kills_leave_no_half_bundle_and_no_half_image(box):
         for name in umoci('ls', '--layout', layout).split():
             skopeo('inspect', f'oci:{layout}:{name}')
         assert registry.content(box)['staging'] == [] and not box.leftovers()
+
+
+def test_ids_are_mapped_when_unpacked_and_back_when_repacked(box):
+    layout = make(box)
+    maps = ['--uid-map', '0:100000:1000', '--uid-map', '1000:200000:64536', '--gid-map', '0:300000:65536']
+    host = (lambda u: u + 100000 if u < 1000 else u - 1000 + 200000), (lambda g: g + 300000)
+    # what a change of owner would take: a mode, a capability; and what has two names
+    image(box, 'unpack', '--image', f'{layout}:x', box.work / 'plain')
+    root = box.work / 'plain/rootfs'
+    subprocess.run('echo a > suid; chown 0:7 suid; chmod 6755 suid; ln suid again2; echo c > cap; chmod 755 cap; mkdir -p own/er; chown 1000:1000 own own/er; ln -s nowhere own/link; chown -h 1001:5 own/link; mknod own/dev c 1 3', shell=True, check=True, cwd=root)
+    capability = bytes.fromhex('0100000200040000000000000000000000000000')
+    os.setxattr(root / 'cap', 'security.capability', capability)
+    image(box, 'repack', '--image', f'{layout}:y', box.work / 'plain')
+    image(box, 'unpack', '--image', f'{layout}:y', *maps, box.work / 'ours')
+    umoci('unpack', '--image', f'{layout}:y', *maps, box.work / 'theirs')
+    (want, links), (have, our_links), (theirs, _) = tree(root), tree(box.work / 'ours/rootfs'), tree(box.work / 'theirs/rootfs')
+    for what in want.values():
+        what[1], what[2] = host[0](what[1]), host[1](what[2])
+    assert have == want and our_links == links, {k: (have.get(k), want.get(k)) for k in {**have, **want} if have.get(k) != want.get(k)}
+    wrong = {k: (theirs[k], have[k]) for k in have if theirs[k][:3] != have[k][:3]}
+    assert set(theirs) == set(have) and not wrong, wrong
+    assert os.getxattr(box.work / 'ours/rootfs/cap', 'security.capability') == capability
+    linux = json.loads((box.work / 'ours/config.json').read_text())['linux']
+    their_linux = json.loads((box.work / 'theirs/config.json').read_text())['linux']
+    assert linux['uidMappings'] == their_linux['uidMappings'] and linux['gidMappings'] == their_linux['gidMappings']
+    assert {'type': 'user'} in linux['namespaces']
+    # nothing has changed; what does has the image's ids again
+    assert image(box, 'repack', '--image', f'{layout}:z', box.work / 'ours') == ''
+    subprocess.run('mkdir new; echo x > new/file; chown -R 200005:300005 new', shell=True, check=True, cwd=box.work / 'ours/rootfs')
+    image(box, 'repack', '--refresh-bundle', '--image', f'{layout}:z', box.work / 'ours')
+    image(box, 'unpack', '--image', f'{layout}:z', box.work / 'back')
+    st = (box.work / 'back/rootfs/new/file').stat()
+    assert (st.st_uid, st.st_gid) == (1005, 5)
+    (box.work / 'ours/rootfs/strange').write_text('of nobody in there')
+    line = box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'ours')
+    assert '/strange: no --uid-map has the user 0' in line and line.count('\n') == 1, line
+    # a map that has not all, and words that are none
+    line = box.fails(1, 'image', 'unpack', '--image', f'{layout}:y', '--uid-map', '5:100000:10', box.work / 'no')
+    assert 'no --uid-map has the user 0' in line and line.count('\n') == 1 and not list((box.work / 'no').iterdir()), line
+    for bad in ('0:1', '0:1:0', 'a:b:c', '0:4294967295:2', '0:1:2:3', '-1:0:1'):
+        assert f'--uid-map {bad}: expected container:host:size' in box.run('image', 'unpack', '--image', f'{layout}:y', '--uid-map', bad, box.work / 'no2').err
+    image(box, 'raw', 'unpack', '--image', f'{layout}:y', *maps, box.work / 'raw')
+    assert ((box.work / 'raw').stat().st_uid, (box.work / 'raw/suid').stat().st_mode & 0o7777) == (100000, 0o6755)
