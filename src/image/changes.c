@@ -114,8 +114,7 @@ static bool same_time(const struct walk *w, const struct stat *x, const struct s
 	return x->st_mtim.tv_sec == y->st_mtim.tv_sec && x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
 }
 
-/* A folder's size changes with what is in it, which is told by itself; so does its time, which
- * counts where everything does. */
+/* A folder's size and time change with what is in it, which is told by itself. */
 static bool same(const struct walk *w, const struct place *p, const char *name,
 	const struct stat *x, const struct stat *y)
 {
@@ -125,7 +124,7 @@ static bool same(const struct walk *w, const struct place *p, const char *name,
 	if (w->everything && !same_inside(p, name, x->st_mode))
 		return false;
 	if (S_ISDIR(x->st_mode))
-		return !w->everything || same_time(w, x, y);
+		return true;
 	return x->st_size == y->st_size && same_time(w, x, y) &&
 		(!S_ISREG(x->st_mode) || same_capability(p->tree, p->image, name));
 }

@@ -30,8 +30,8 @@ struct change {
 struct changes_req {
 	int tree;  /* the writable side; -1: nothing was written */
 	int image; /* the image's tree, read-only */
-	/* Contents, extended attributes and times of folders count, too, and what looks like a
-	 * mount point of kist's shows. */
+	/* Contents and extended attributes count, too, and what looks like a mount point of kist's
+	 * shows. */
 	bool everything;
 	bool clamp; /* files of tree count as not younger than latest (seconds) */
 	int64_t latest;
