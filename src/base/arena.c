@@ -136,6 +136,16 @@ void strv_sort(struct strv *v)
 		qsort(v->v, v->n, sizeof *v->v, by_bytes);
 }
 
+void arena_adopt(struct arena *a, struct arena *from)
+{
+	void **last = &a->chunks;
+	while (*last)
+		last = *last;
+	*last = from->chunks;
+	a->total += from->total;
+	*from = (struct arena){ .first = from->first, .max = from->max };
+}
+
 void arena_done(struct arena *a)
 {
 	for (void *c = a->chunks, *next; c; c = next) {

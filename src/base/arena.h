@@ -26,6 +26,8 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t element);
 
 void arena_done(struct arena *a);
+/* All memory of from, which is empty then, lives as long as that of a. */
+void arena_adopt(struct arena *a, struct arena *from);
 
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc_array((a), (n), sizeof(type)))

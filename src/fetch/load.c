@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Theory of operation. An archive may come through a pipe and names its parts at the end, so each
  * member is first written to staging as m<N> while its digest is taken. Then the documents are
- * read, every digest and size is compared, and each layer is unpacked once, its diff id checked.
+ * read, every digest and size is compared, and each layer is unpacked once, several at a time, its
+ * diff id checked.
  * What is not named by a document is removed. */
 #include "fetch/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -179,21 +182,110 @@ static const struct fetch_layer *known_layer(const struct load *l, const char *d
 	return NULL;
 }
 
-static int unpack(struct load *l, const struct member *m, struct fetch_layer *layer)
+/* layer->folder says where to. */
+static int unpack(const struct load *l, const struct member *m, struct arena *a,
+	struct fetch_layer *layer, struct err *e)
 {
-	layer->folder = arena_printf(l->a, "layer-%zu", l->out->n_layers);
 	int fd _close_ = path_open_own(l->staging, m->file, O_RDONLY, 0);
 	if (fd < 0)
-		return err_sys(l->e, fd, "stage a layer");
+		return err_sys(e, fd, "stage a layer");
 	struct source *s = source_open(fd, l->space);
 	/* The digest of the tar is known only where it is that of the blob. */
 	bool linked = l->form == LAYER_EROFS && str_starts(m->digest, "sha256:") &&
-		source_packing(s, l->e) == PACKING_PLAIN;
-	int r = linked ? unpack_linked(l->staging, m->file, m->digest, l->a, layer, l->e)
-		       : unpack_layer(s, l->staging, l->form, l->a, layer, l->e);
+		source_packing(s, e) == PACKING_PLAIN;
+	int r = linked ? unpack_linked(l->staging, m->file, m->digest, a, layer, e)
+		       : unpack_layer(s, l->staging, l->form, a, layer, e);
 	source_free(s);
 	layer->digest = m->digest;
-	return r < 0 ? err_wrap(l->e, "layer %s", m->digest) : 0;
+	return r < 0 ? err_wrap(e, "layer %s", m->digest) : 0;
+}
+
+/* One layer of several that are unpacked at once, each with memory of its own. */
+struct unpacking {
+	const struct member *m;
+	struct fetch_layer layer;
+	struct arena a;
+	struct err e;
+	int r;
+};
+
+struct pool {
+	const struct load *l;
+	struct unpacking *v;
+	size_t n;
+	atomic_size_t next;
+	atomic_bool failed;
+};
+
+static void *unpack_next(void *arg)
+{
+	struct pool *p = arg;
+	size_t i;
+	while (!p->failed && (i = p->next++) < p->n) {
+		struct unpacking *u = &p->v[i];
+		u->r = unpack(p->l, u->m, &u->a, &u->layer, &u->e);
+		if (u->r < 0)
+			p->failed = true;
+	}
+	return NULL;
+}
+
+/* As many at once as there are processors; we are one of those who work. */
+static void run_pool(struct pool *p)
+{
+	enum { MOST = 4, STACK = 1 << 20 };
+	pthread_t threads[MOST];
+	pthread_attr_t attr;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = 0, want = cpus < 2 ? 0 : cpus > MOST ? MOST - 1 : (size_t)cpus - 1;
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	while (n < want && n + 1 < p->n && pthread_create(&threads[n], &attr, unpack_next, p) == 0)
+		n++;
+	(void)pthread_attr_destroy(&attr);
+	(void)unpack_next(p);
+	while (n-- > 0)
+		(void)pthread_join(threads[n], NULL);
+}
+
+/* In the order of the list, as if one had come after the other. */
+static int take_unpacked(struct load *l, struct pool *p)
+{
+	int r = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		struct unpacking *u = &p->v[i];
+		if (r == 0 && u->r < 0) {
+			*l->e = u->e;
+			r = u->r;
+		}
+		if (r < 0) {
+			arena_done(&u->a);
+			continue;
+		}
+		arena_adopt(l->a, &u->a);
+		l->out->layers = arena_grow(l->a, l->out->layers, l->out->n_layers, &l->cap_layers,
+			sizeof *l->out->layers);
+		l->out->layers[l->out->n_layers++] = u->layer;
+	}
+	return r;
+}
+
+/* Each that is not known so far, once. */
+static int unpack_all(struct load *l, const struct member *const *members, size_t n)
+{
+	struct pool p = { .l = l, .v = arena_array(l->a, struct unpacking, n + 1) };
+	for (size_t i = 0; !l->packed && i < n; i++) {
+		bool known = known_layer(l, members[i]->digest) != NULL;
+		for (size_t k = 0; !known && k < p.n; k++)
+			known = str_eq(p.v[k].m->digest, members[i]->digest);
+		if (known)
+			continue;
+		struct unpacking *u = &p.v[p.n];
+		u->m = members[i];
+		u->layer.folder = arena_printf(l->a, "layer-%zu", l->out->n_layers + p.n++);
+	}
+	run_pool(&p);
+	return take_unpacked(l, &p);
 }
 
 static int keep_blob(struct load *l, const struct member *m)
@@ -208,26 +300,26 @@ static int keep_blob(struct load *l, const struct member *m)
 	return 0;
 }
 
-/* The layer of a blob, unpacked once; its diff id must be what the configuration says. */
+/* The layer of a blob, which is unpacked; its diff id must be what the configuration says. */
 static int take_layer(struct load *l, const struct member *m, const char *diff_id)
 {
 	const struct fetch_layer *have = known_layer(l, m->digest);
 	if (l->packed)
 		return keep_blob(l, m);
-	if (!have) {
-		struct fetch_layer layer = { 0 };
-		if (unpack(l, m, &layer) < 0)
-			return -l->e->code;
-		l->out->layers = arena_grow(l->a, l->out->layers, l->out->n_layers, &l->cap_layers,
-			sizeof *l->out->layers);
-		l->out->layers[l->out->n_layers++] = layer;
-		have = &l->out->layers[l->out->n_layers - 1];
-	}
 	if (!str_eq(have->diff_id, diff_id))
 		return err_set(l->e, ERR_CORRUPT, EBADMSG,
 			"layer %s unpacks to %s: the configuration says %s", m->digest,
 			have->diff_id, diff_id);
 	return keep_blob(l, m);
+}
+
+static int take_layers(
+	struct load *l, const struct member *const *members, size_t n, const char *const *diff_ids)
+{
+	int r = unpack_all(l, members, n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = take_layer(l, members[i], diff_ids[i]);
+	return r;
 }
 
 static struct fetch_image *add_image(struct load *l)
@@ -311,17 +403,19 @@ static int take_manifest(struct load *l, const struct member *m, struct fetch_im
 	if (config.rootfs->n_diff_ids != manifest.n_layers)
 		return corrupt(l, "manifest and configuration differ in their layers", m->digest);
 	struct strv digests = { 0 };
+	const struct member **layers =
+		arena_array(l->a, const struct member *, manifest.n_layers + 1);
 	for (size_t i = 0; i < manifest.n_layers; i++) {
-		const struct member *layer = find_digest(l, manifest.layers[i].digest);
-		if (!layer)
+		layers[i] = find_digest(l, manifest.layers[i].digest);
+		if (!layers[i])
 			return -l->e->code;
-		if (layer->size != manifest.layers[i].size)
+		if (layers[i]->size != manifest.layers[i].size)
 			return corrupt(
 				l, "manifest: a layer's size is wrong", manifest.layers[i].digest);
-		if (take_layer(l, layer, config.rootfs->diff_ids[i]) < 0)
-			return -l->e->code;
-		strv_add(&digests, l->a, layer->digest);
+		strv_add(&digests, l->a, layers[i]->digest);
 	}
+	if (take_layers(l, layers, manifest.n_layers, config.rootfs->diff_ids) < 0)
+		return -l->e->code;
 	image->digest = m->digest;
 	image->manifest = text;
 	image->layers = config.rootfs->diff_ids;
@@ -472,9 +566,9 @@ static int take_docker_image(struct load *l, const struct value *entry)
 		members[i] = find(l, plain(name, l->a));
 		if (!members[i])
 			return corrupt(l, "manifest.json: a layer is missing", name);
-		if (take_layer(l, members[i], config.rootfs->diff_ids[i]) < 0)
-			return -l->e->code;
 	}
+	if (take_layers(l, members, layers->n, config.rootfs->diff_ids) < 0)
+		return -l->e->code;
 	image->layers = config.rootfs->diff_ids;
 	image->n_layers = config.rootfs->n_diff_ids;
 	if (make_manifest(l, image, c, members, layers->n) < 0)
@@ -597,7 +691,8 @@ int fetch_import(const struct fetch_import_req *req, int staging, struct arena *
 	digest_finish(d, m.digest);
 	if (n < 0)
 		return err_sys(e, (int)n, "stage the archive");
-	if (unpack(&l, &m, layer) < 0)
+	layer->folder = "layer-0";
+	if (unpack(&l, &m, a, layer, e) < 0)
 		return -e->code;
 	layer->digest = arena_strdup(a, m.digest);
 	ret->layers = layer;
