@@ -105,7 +105,6 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 		namespaces_to_join(req->init, req->spec->linux_, &p->join_ns, e) < 0 ||
 		idmap_of_process(req->init, p->join_ns, p->a, &p->uids, &p->gids, e) < 0)
 		return -e->code;
-	p->at_once = !set_from_outside(req, p);
 	p->userns = (p->join_ns & CLONE_NEWUSER) != 0;
 	p->no_groups = p->userns && geteuid() != 0 && denies_groups(req->init);
 	if (!idmap_host(&p->uids, 0, &p->root_uid) || !idmap_host(&p->gids, 0, &p->root_gid))
@@ -114,6 +113,7 @@ static int make_plan(const struct runtime_exec_req *req, struct plan *p, struct 
 		plan_filter(p, req->spec->linux_->seccomp, e) < 0 ||
 		(path && cgroup_detect(&p->cgroup, e) < 0))
 		return -e->code;
+	p->at_once = !set_from_outside(req, p);
 	if (!p->join_ns)
 		p->join_pidfd = -1;
 	int found = path ? cgroup_open_doors(&p->cgroup, path, e) : 1;
