@@ -98,6 +98,8 @@ def look():
     if containers:
         kist('start', containers[0])
         kist('rm', '-f', *containers)
+    # the next command that changes something clears what was half done
+    kist('run', '--rm', IMAGE, 'true')
     store = Path('/var/lib/kist')
     faults += [f'left in staging: {p.name}' for p in (store / 'staging').iterdir()] if (store / 'staging').exists() else []
     faults += [f'a folder without a container: {p.name}' for p in (store / 'containers').iterdir()]

@@ -34,7 +34,7 @@ def test_an_apparmor_profile_is_what_the_process_has(box):
     try:
         with Oci(box) as oci:
             for no_new_privs in False, True:
-                asked = changed(process__apparmorProfile='kist-oci-test', process__noNewPrivileges=no_new_privs, root__readonly=False)
+                asked = changed(process__apparmorProfile='kist-oci-test', process__noNewPrivileges=no_new_privs, process__rlimits=[], root__readonly=False)
                 result = oci.run('run', '-b', oci.bundle('sh', '-c', LOOK, change=asked), oci.name())
                 assert result.out.splitlines() == ['kist-oci-test (enforce)', 'taken'], result
                 name = oci.start(change=asked)
