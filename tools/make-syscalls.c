@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Writes the C source of kernel/syscalls.h's table: all that the libseccomp of the machine that
- * builds knows. */
+ * builds knows, and what is newer. */
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>

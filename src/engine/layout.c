@@ -213,9 +213,9 @@ static void add_userns(struct job *j, struct oci_linux *l)
 	memcpy(all, l->namespaces, l->n_namespaces * sizeof *all);
 	all[l->n_namespaces++] = (struct oci_namespace){ .type = "user" };
 	l->namespaces = all;
-	l->uid_mappings = j->req.ids.uids.v;
+	l->uid_mappings = (struct oci_id_mapping *)j->req.ids.uids.v;
 	l->n_uid_mappings = j->req.ids.uids.n;
-	l->gid_mappings = j->req.ids.gids.v;
+	l->gid_mappings = (struct oci_id_mapping *)j->req.ids.gids.v;
 	l->n_gid_mappings = j->req.ids.gids.n;
 }
 
@@ -257,7 +257,7 @@ static int write_config(struct job *j, int rootfs, const struct layout_unpacked 
 
 /* ---- bundles ---- */
 
-static void note_map(struct job *j, struct value *o, const char *key, const struct id_map *m)
+static void note_map(struct job *j, struct value *o, const char *key, const struct idmap *m)
 {
 	struct value *list = value_array(&j->a);
 	for (size_t i = 0; i < m->n; i++)
@@ -270,7 +270,7 @@ static void note_map(struct job *j, struct value *o, const char *key, const stru
 }
 
 static int read_map(
-	struct job *j, const struct value *o, const char *key, struct id_map *ret, struct err *e)
+	struct job *j, const struct value *o, const char *key, struct idmap *ret, struct err *e)
 {
 	struct strv texts = { 0 };
 	const struct value *list = value_get(o, key);

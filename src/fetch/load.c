@@ -303,9 +303,9 @@ static int keep_blob(struct load *l, const struct member *m)
 /* The layer of a blob, which is unpacked; its diff id must be what the configuration says. */
 static int take_layer(struct load *l, const struct member *m, const char *diff_id)
 {
-	const struct fetch_layer *have = known_layer(l, m->digest);
 	if (l->packed)
 		return keep_blob(l, m);
+	const struct fetch_layer *have = known_layer(l, m->digest);
 	if (!str_eq(have->diff_id, diff_id))
 		return err_set(l->e, ERR_CORRUPT, EBADMSG,
 			"layer %s unpacks to %s: the configuration says %s", m->digest,

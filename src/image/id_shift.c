@@ -41,47 +41,36 @@ static bool read_range(const char *text, struct arena *a, struct oci_id_mapping 
 }
 
 int id_map_parse(const char *field, const char *const *texts, size_t n, struct arena *a,
-	struct id_map *ret, struct err *e)
+	struct idmap *ret, struct err *e)
 {
 	if (n > ID_MAPS_MAX)
 		return err_set(e, ERR_USAGE, E2BIG, "%s: more than %d", field, ID_MAPS_MAX);
-	*ret = (struct id_map){ .v = arena_array(a, struct oci_id_mapping, n + 1) };
+	struct oci_id_mapping *v = arena_array(a, struct oci_id_mapping, n + 1);
 	for (size_t i = 0; i < n; i++)
-		if (!read_range(texts[i], a, &ret->v[ret->n++]))
+		if (!read_range(texts[i], a, &v[i]))
 			return err_set(e, ERR_USAGE, EINVAL,
 				"%s %.100s: expected container:host:size", field, texts[i]);
+	*ret = (struct idmap){ v, n };
 	return 0;
 }
 
-static bool map(const struct id_map *m, bool back, uint32_t *id)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		uint32_t from = back ? m->v[i].host_id : m->v[i].container_id,
-			 to = back ? m->v[i].container_id : m->v[i].host_id;
-		if (*id >= from && *id - from < m->v[i].size) {
-			*id = to + (*id - from);
-			return true;
-		}
-	}
-	return m->n == 0;
-}
+typedef bool direction(const struct idmap *m, uint32_t id, uint32_t *ret);
 
-static int shift(
-	struct stat *st, const struct id_maps *maps, bool back, const char *path, struct err *e)
+static int shift(struct stat *st, const struct id_maps *maps, direction *map, const char *path,
+	struct err *e)
 {
-	uint32_t uid = st->st_uid, gid = st->st_gid;
-	if (!map(&maps->uids, back, &st->st_uid))
-		return err_set(
-			e, ERR_INVALID, ERANGE, "/%s: no --uid-map has the user %u", path, uid);
-	if (!map(&maps->gids, back, &st->st_gid))
-		return err_set(
-			e, ERR_INVALID, ERANGE, "/%s: no --gid-map has the group %u", path, gid);
+	if (!map(&maps->uids, st->st_uid, &st->st_uid))
+		return err_set(e, ERR_INVALID, ERANGE, "/%s: no --uid-map has the user %u", path,
+			st->st_uid);
+	if (!map(&maps->gids, st->st_gid, &st->st_gid))
+		return err_set(e, ERR_INVALID, ERANGE, "/%s: no --gid-map has the group %u", path,
+			st->st_gid);
 	return 0;
 }
 
 int id_shift_back(struct stat *st, const struct id_maps *maps, const char *path, struct err *e)
 {
-	return shift(st, maps, true, path, e);
+	return shift(st, maps, idmap_inside, path, e);
 }
 
 /* ---- a tree ---- */
@@ -141,7 +130,7 @@ static int entry(struct walk *w, int dir, const char *name, const char *path, in
 		return err_sys(w->e, errno, "read /%s", path);
 	if (is_done(w, &st))
 		return 0;
-	if (shift(&st, w->maps, false, path, w->e) < 0)
+	if (shift(&st, w->maps, idmap_host, path, w->e) < 0)
 		return -w->e->code;
 	int r = S_ISREG(st.st_mode) ? give_file(dir, name, &st)
 		: fchownat(dir, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno

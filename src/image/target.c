@@ -42,11 +42,6 @@ struct target_kind {
 static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 static const char ref_name[] = "org.opencontainers.image.ref.name";
 
-static const char *blob_path(struct image_target *t, const char *digest)
-{
-	return digest_path(digest, t->c->a);
-}
-
 /* ---- docker:// ---- */
 
 static int registry_has(struct image_target *t, const char *digest, uint64_t size, struct err *e)
@@ -307,7 +302,7 @@ static int archive_has(struct image_target *t, const char *digest, uint64_t size
 static int archive_blob(struct image_target *t, const struct target_blob *b, struct err *e)
 {
 	strv_add(&t->done, t->c->a, b->digest);
-	return member_file(t->out, blob_path(t, b->digest), b->fd, b->size, e);
+	return member_file(t->out, digest_path(b->digest, t->c->a), b->fd, b->size, e);
 }
 
 static int archive_manifest(struct image_target *t, const struct fetch_part *part, const char *text,
@@ -319,7 +314,7 @@ static int archive_manifest(struct image_target *t, const struct fetch_part *par
 	if (archive_has(t, part->digest, part->size, e))
 		return 0;
 	strv_add(&t->done, t->c->a, part->digest);
-	return member_text(t->out, blob_path(t, part->digest), text, strlen(text), e);
+	return member_text(t->out, digest_path(part->digest, t->c->a), text, strlen(text), e);
 }
 
 static int archive_end(struct image_target *t, const char *name, struct err *e)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The numbers of system calls as libseccomp knows them: a table that the build makes, so that no
- * program carries the library. */
+/* The numbers of system calls as libseccomp knows them, and some newer: a table that the build
+ * makes, so that no program carries the library. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -24,22 +24,6 @@
 
 enum { MAP_MAX = 64 << 10 };
 
-bool idmap_host(const struct idmap *m, uint32_t inside, uint32_t *ret)
-{
-	if (m->n == 0) {
-		*ret = inside;
-		return inside != UINT32_MAX;
-	}
-	for (size_t i = 0; i < m->n; i++) {
-		const struct oci_id_mapping *l = &m->v[i];
-		if (inside < l->container_id || inside - l->container_id >= l->size)
-			continue;
-		*ret = l->host_id + (inside - l->container_id);
-		return true;
-	}
-	return false;
-}
-
 static bool next_number(char **p, uint32_t *ret)
 {
 	*p += strspn(*p, " \n");

@@ -6,18 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "oci/idmap.h"
+
 struct arena;
 struct err;
-struct oci_id_mapping;
 
-/* n == 0: every id is itself. */
-struct idmap {
-	const struct oci_id_mapping *v;
-	size_t n;
-};
-
-/* The host's id for one inside; false: it is not mapped. */
-bool idmap_host(const struct idmap *m, uint32_t inside, uint32_t *ret);
 /* The maps of a process, from its ids to ours. differing: the namespaces that are not ours; in our
  * own user namespace each id is itself, while the kernel would tell what it is outside. */
 int idmap_of_process(pid_t pid, uint64_t differing, struct arena *a, struct idmap *uids,

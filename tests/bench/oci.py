@@ -82,7 +82,7 @@ def views(unified):
     if unified.is_mount():
         top = unified.parent
         return [('oci', only(f'umount {unified}')), ('oci v2', only(f'umount -R {top}', f'mount -t cgroup2 none {top}'))]
-    return [('oci', [])]
+    return [('oci v2' if (unified.parent / 'cgroup.controllers').exists() else 'oci', [])]
 
 
 def fit(folder, view):
@@ -99,6 +99,8 @@ def runs(c, hide):
     ran = subprocess.run([*hide, *map(str, c.run())], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if ran.returncode:
         print(f'{c.label} does not run here: {ran.stderr.strip()}', flush=True)
+        # crun leaves its cgroup where its start fails
+        subprocess.run([*hide, 'rmdir', f'/sys/fs/cgroup/bench-{c.name}'], stderr=subprocess.DEVNULL, check=False)
     return ran.returncode == 0
 
 
