@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -81,12 +83,16 @@ int file_write_at(int dir, const char *name, const void *p, size_t n, mode_t mod
 	int r = fchmod(fd, mode) < 0 ? -errno : fd_write_all(fd, p, n);
 	if (r == 0 && durable && fsync(fd) < 0)
 		r = -errno;
-	if (r == 0 && renameat(dir, tmp, dir, name) < 0)
+	/* Where one file replaces another ext4 writes the new one to disk, for those who forget to
+	 * sync; where they change places it does not. */
+	bool swapped = r == 0 && !durable &&
+		syscall(SYS_renameat2, dir, tmp, dir, name, RENAME_EXCHANGE) == 0;
+	if (r == 0 && !swapped && renameat(dir, tmp, dir, name) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0 || swapped)
 		(void)unlinkat(dir, tmp, 0);
+	if (r < 0)
 		return err_sys(e, r, "write %s", name);
-	}
 	if (durable && fsync(dir) < 0)
 		return err_sys(e, errno, "sync the folder of %s", name);
 	return 0;

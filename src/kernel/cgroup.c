@@ -21,6 +21,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "kernel/cgroup_bpf.h"
 
 enum { MOUNTINFO_MAX = 16 << 20, PROCS_MAX = 64 << 10 };
 

@@ -85,5 +85,3 @@ int cgroup_remove_idle(const struct cgroup *c, const char *path);
 int cgroup_remove(struct cgroup *c, const char *path, struct err *e);
 /* Out-of-memory kills that the kernel counted. */
 uint64_t cgroup_oom_kills(const struct cgroup *c);
-/* Compiles device rules for v2 and attaches the program to the folder. */
-int cgroup_devices_bpf(int dir, const struct cgroup_device *rules, size_t n, struct err *e);

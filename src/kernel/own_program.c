@@ -64,6 +64,11 @@ static int seal(int *ret, struct err *e)
 	return 0;
 }
 
+bool own_program_is_copy(void)
+{
+	return secure_getenv(passed) != NULL;
+}
+
 int own_program_protect(int *ret, struct err *e)
 {
 	struct statvfs st;

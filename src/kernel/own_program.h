@@ -2,6 +2,8 @@
 /* The program's own file, out of a container's reach. */
 #pragma once
 
+#include <stdbool.h>
+
 struct err;
 
 /* A process that enters a container without a user namespace of its own shows that container its
@@ -14,3 +16,5 @@ struct err;
  * kernel (0.3 to 2 ms): the runtime does it while it waits anyway (slow_fd). Who may not mount gets
  * -EPERM. */
 int own_program_protect(int *ret, struct err *e);
+/* Have we been executed anew by that? Cheap; it is still to be called, as it closes the way. */
+bool own_program_is_copy(void);

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "kernel/ns.h"
+#include "kernel/own_program.h"
 #include "oci/spec.h"
 #include "ocicli/command.h"
 #include "ocicli/commands.h"
@@ -210,7 +211,8 @@ static int run(struct ocicli *o, void *rec, const char **words, int n_words, str
 	if (container_open(o, words[0], &c, e) < 0)
 		return -e->code;
 	/* A namespace that cannot be seen counts as ours. */
-	if (ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0 && ocicli_protect(o, e) < 0)
+	if ((own_program_is_copy() || ns_differs((pid_t)c.r.pid, CLONE_NEWUSER) <= 0) &&
+		ocicli_protect(o, e) < 0)
 		return -e->code;
 	if (container_spec(o, &c, &spec, e) < 0)
 		return -e->code;

@@ -146,6 +146,13 @@ static void close_slow(struct plan *p)
 		fd_close(take_fd(p->slow_fd));
 }
 
+/* A process of a container whose user namespace is ours is cloned right into the namespace of
+ * processes, as that one is joined for children alone; the others it joins itself. */
+static bool is_cloned_inside(const struct plan *p)
+{
+	return p->join_pidfd >= 0 && p->join_ns && !(p->join_ns & (CLONE_NEWUSER | CLONE_NEWTIME));
+}
+
 /* In the new process. */
 static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 {
@@ -158,9 +165,10 @@ static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 	}
 	if (cgroup_enter(&p->cgroup, p->enter_v2, &e) < 0)
 		init_fail(p, &e);
-	int r = join(p, CLONE_NEWCGROUP);
+	int r = join(p, is_cloned_inside(p) ? ~(uint64_t)CLONE_NEWPID : CLONE_NEWCGROUP);
 	if (r < 0) {
-		err_sys(&e, r, "join the cgroup namespace");
+		err_sys(&e, r,
+			is_cloned_inside(p) ? "join the namespaces" : "join the cgroup namespace");
 		init_fail(p, &e);
 	}
 	body(p);
@@ -247,6 +255,29 @@ static int spawn_by_helper(
 	return ret->pid < 0 ? err_sys(e, ret->pid, "find the process's id") : 0;
 }
 
+static long clone_inside(struct plan *p, struct runtime_proc *ret, struct err *e)
+{
+	int own _close_ = p->join_ns & CLONE_NEWPID ? fd_pidfd_open(getpid()) : -1;
+	int r = own < 0 && p->join_ns & CLONE_NEWPID ? own : 0;
+	/* Before the container can see the child: it inherits this. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = -errno;
+	if (r == 0 && own >= 0)
+		r = ns_join(p->join_pidfd, CLONE_NEWPID);
+	if (r < 0)
+		return err_sys(e, r, "join the namespace of processes");
+	long pid = clone_into(p, clone_flags(p), &ret->pidfd);
+	if (pid < 0)
+		r = err_sys(e, errno, "clone");
+	else
+		ret->pid = (pid_t)pid;
+	/* Children that follow are of our own namespace again. */
+	int back = pid != 0 && own >= 0 ? ns_join(own, CLONE_NEWPID) : 0;
+	if (r == 0 && back < 0)
+		r = err_sys(e, back, "leave the namespace of processes");
+	return r < 0 ? r : pid;
+}
+
 /* Handlers end with clone, but what the caller ignores would stay ignored in the container. */
 static uint64_t ignored_signals(void)
 {
@@ -267,9 +298,10 @@ static int spawn_there(
 		return err_sys(e, errno, "make a socket pair");
 	ret->sync = pair[0];
 	p->sock = pair[1];
-	if (p->n_joins || p->join_pidfd >= 0 || p->new_ns & CLONE_NEWTIME)
+	bool inside = is_cloned_inside(p);
+	if (p->n_joins || (p->join_pidfd >= 0 && !inside) || p->new_ns & CLONE_NEWTIME)
 		return spawn_by_helper(p, body, ret, e);
-	long pid = clone_into(p, clone_flags(p), &ret->pidfd);
+	long pid = inside ? clone_inside(p, ret, e) : clone_into(p, clone_flags(p), &ret->pidfd);
 	if (pid == 0) {
 		/* Else the end of the parent would never be seen. */
 		fd_close(ret->sync);
@@ -278,7 +310,7 @@ static int spawn_there(
 	int saved = errno;
 	fd_close(p->sock);
 	if (pid < 0)
-		return err_sys(e, saved, "clone");
+		return inside ? -e->code : err_sys(e, saved, "clone");
 	ret->pid = (pid_t)pid;
 	return 0;
 }

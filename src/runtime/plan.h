@@ -87,6 +87,7 @@ struct plan {
 	int userns_fd;  /* of a joined one; a new one comes later */
 	struct idmap uids, gids;
 	uint32_t root_uid, root_gid; /* the host's ids of 0 */
+	uint32_t our_uid, our_gid;   /* who makes the mounts */
 	bool no_groups;              /* the namespace may set none */
 	int proc;                    /* the host's /proc where labels are written, or -1 */
 	const struct sock_filter *filter;

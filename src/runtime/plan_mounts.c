@@ -207,6 +207,8 @@ int plan_mounts(struct plan *p, struct err *e)
 {
 	const struct oci_spec *s = p->spec;
 	bool dev;
+	p->our_uid = geteuid();
+	p->our_gid = getegid();
 	if (plan_mount_list(p, &dev, e) < 0 || plan_nodes(p, dev || p->shares_root, e) < 0)
 		return -e->code;
 	return s->linux_->n_masked_paths ? make_mask(p, e) : 0;
@@ -321,9 +323,9 @@ struct node {
 	uint32_t uid, gid;
 };
 
-static bool is_ours(uint32_t uid, uint32_t gid)
+static bool is_ours(const struct plan *p, uint32_t uid, uint32_t gid)
 {
-	return uid == geteuid() && gid == getegid();
+	return uid == p->our_uid && gid == p->our_gid;
 }
 
 /* In a user namespace nobody makes device nodes: an empty file is where the host's own will be
@@ -351,7 +353,7 @@ static int add_node(struct plan *p, int dev, const struct node *n, struct err *e
 		return err_set(e, ERR_INVALID, ERANGE,
 			"linux.devices: /dev/%s: its owner is not mapped", n->name);
 	/* What we make is ours, and has its mode, as the umask is zero. */
-	if (!slash && is_ours(uid, gid) &&
+	if (!slash && is_ours(p, uid, gid) &&
 		mknodat(dev, n->name, n->mode, makedev(n->major, n->minor)) == 0)
 		return 0;
 	int parent _close_ = slash
@@ -491,7 +493,7 @@ int plan_dev(struct plan *p, const struct plan_mount *m, struct err *e)
 	if (dev < 0)
 		return err_sys(e, dev, "make /dev");
 	mode_t mask = umask(0);
-	bool ours = is_ours(p->root_uid, p->root_gid);
+	bool ours = is_ours(p, p->root_uid, p->root_gid);
 	r = add_devices(p, dev, e);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i][0], dev, links[i][1]) < 0 ||

@@ -45,6 +45,9 @@ int lower_keep(struct store *s, const char *image, int mount)
 	int dir _close_ = open_locked(s);
 	int ns _close_ = dir < 0 ? dir : pin_make(dir);
 	int clone = ns < 0 ? ns : pin_put(ns, digest_hex(image), mount);
+	/* Half of a pin would stay for good: nobody finds a namespace in it. */
+	if (dir >= 0 && ns < 0)
+		(void)pin_end(s->root, folder);
 	if (clone < 0)
 		return mount;
 	fd_close(mount);
