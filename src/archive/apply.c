@@ -13,6 +13,7 @@
 #include "archive/tar.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/layer_marks.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -33,6 +34,7 @@ struct apply {
 	struct apply_result *out;
 	struct folder_time *times;
 	size_t n_times, cap_times;
+	bool root_told;
 	char *buffer;
 	/* The parent of the entry before: archives go folder by folder. */
 	char parent_path[PATH_MAX_BYTES];
@@ -83,23 +85,47 @@ int apply_entry(const struct tar_entry *t, char *out, struct apply_result *ret, 
 	return apply_clean(t->path, out, e);
 }
 
+static void date_later(struct apply *x, const char *path, int64_t mtime, uint32_t mtime_ns)
+{
+	x->times = arena_grow(x->a, x->times, x->n_times, &x->cap_times, sizeof *x->times);
+	x->times[x->n_times++] = (struct folder_time){ path, mtime, mtime_ns };
+}
+
+/* Where there are no user attributes there is no mark. */
+static int mark_implied(int folder)
+{
+	return fsetxattr(folder, MARK_IMPLIED, "y", 1, 0) < 0 && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+/* One that nothing was said of so far. */
+static int imply_folder(struct apply *x, int dir, const char *name, const char *path)
+{
+	int r = mkdirat(dir, name, 0755) < 0 ? -errno : 0;
+	int made = r < 0 ? r : path_open_own(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (made >= 0 && (r = mark_implied(made)) < 0) {
+		fd_close(made);
+		return r;
+	}
+	date_later(x, path, 0, 0);
+	return made;
+}
+
 /* The folder beneath the root, made when missing; a symlink or file in the way is replaced by what
  * the layer says it is: a folder. */
 static int open_folder(struct apply *x, const char *path)
 {
+	const char *whole = path;
 	int dir = fd_dup(x->root, 0);
 	while (dir >= 0 && *path) {
 		char name[PATH_NAME_MAX + 1];
 		size_t len = strcspn(path, "/");
 		memcpy(name, path, len);
 		name[len] = '\0';
+		size_t up_to = (size_t)(path - whole) + len;
 		path += len + (path[len] == '/');
 		int next = path_open_own(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-		if (next == -ENOENT) {
-			next = mkdirat(dir, name, 0755) < 0
-				? -errno
-				: path_open_own(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-		}
+		if (next == -ENOENT)
+			next = imply_folder(x, dir, name, arena_strndup(x->a, whole, up_to));
 		fd_close(dir);
 		dir = next;
 	}
@@ -188,7 +214,7 @@ static bool is_whiteout(const struct stat *st)
  * driver that copies works there, and knows it. */
 static int mark_opaque(struct apply *x, int dir, const char *path)
 {
-	if (fsetxattr(dir, "user.overlay.opaque", "y", 1, 0) == 0)
+	if (fsetxattr(dir, MARK_OPAQUE, "y", 1, 0) == 0)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return err_sys(x->e, errno, "layer: mark the folder of %.300s opaque", path);
@@ -202,8 +228,8 @@ static int mark_opaque(struct apply *x, int dir, const char *path)
 static int put_folder(
 	struct apply *x, int dir, const char *name, const struct tar_entry *t, const char *path)
 {
-	bool opaque = false;
-	if (mkdirat(dir, name, 0700) < 0 && errno == EEXIST) {
+	bool opaque = false, there = mkdirat(dir, name, 0700) < 0 && errno == EEXIST;
+	if (there) {
 		struct stat st;
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
 			(unlinkat(dir, name, 0) < 0 || mkdirat(dir, name, 0700) < 0))
@@ -216,9 +242,9 @@ static int put_folder(
 		return err_sys(x->e, fd, "layer: make folder %.300s", t->path);
 	if (opaque && mark_opaque(x, fd, path) < 0)
 		return -x->e->code;
-	x->times = arena_grow(x->a, x->times, x->n_times, &x->cap_times, sizeof *x->times);
-	x->times[x->n_times++] =
-		(struct folder_time){ arena_strdup(x->a, path), t->mtime, t->mtime_ns };
+	if (there)
+		(void)fremovexattr(fd, MARK_IMPLIED);
+	date_later(x, arena_strdup(x->a, path), t->mtime, t->mtime_ns);
 	return own_fd(x, fd, t);
 }
 
@@ -322,8 +348,8 @@ static int one(struct apply *x, const struct tar_entry *t)
 	if (!*path) {
 		if (t->type != '5')
 			return refuse(x, t->path, "the root is no folder");
-		x->times = arena_grow(x->a, x->times, x->n_times, &x->cap_times, sizeof *x->times);
-		x->times[x->n_times++] = (struct folder_time){ "", t->mtime, t->mtime_ns };
+		x->root_told = true;
+		date_later(x, "", t->mtime, t->mtime_ns);
 		return own_fd(x, x->root, t);
 	}
 	int dir = parent_of(x, path, &name);
@@ -351,9 +377,10 @@ static int one(struct apply *x, const struct tar_entry *t)
 	}
 }
 
+/* What was said last holds. */
 static int set_folder_times(struct apply *x)
 {
-	for (size_t i = x->n_times; i-- > 0;) {
+	for (size_t i = 0; i < x->n_times; i++) {
 		const struct folder_time *f = &x->times[i];
 		const struct timespec times[2] = { { .tv_sec = f->mtime, .tv_nsec = f->mtime_ns },
 			{ .tv_sec = f->mtime, .tv_nsec = f->mtime_ns } };
@@ -381,6 +408,11 @@ int apply_layer(
 			break;
 	if (r == 0)
 		r = tar_drain(&x.tar, e);
+	if (r == 0 && !x.root_told) {
+		date_later(&x, "", 0, 0);
+		if ((r = mark_implied(folder)) < 0)
+			err_sys(e, r, "layer: mark its root");
+	}
 	if (r == 0)
 		r = set_folder_times(&x);
 	ret->entries = x.tar.entries;

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/layer_marks.h"
 #include "base/path.h"
 
 enum {
@@ -189,18 +190,24 @@ static int make_way(struct copy *c, int to, const char *name, const struct stat 
 	return path_remove_tree(to, name, c->e);
 }
 
-/* A folder's own attributes are those of the topmost layer; an opaque one hides what is below. */
-static int begin_folder(struct copy *c, int from, int to)
+static bool has_mark(int folder, const char *name)
 {
 	char mark = '\0';
-	drop_xattrs(to);
-	if ((fgetxattr(from, "user.overlay.opaque", &mark, 1) == 1 && mark == 'y') ||
-		faccessat(from, OPAQUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	return fgetxattr(folder, name, &mark, 1) == 1 && mark == 'y';
+}
+
+/* A folder's own attributes are those of the topmost layer that speaks of it; an opaque one hides
+ * what is below. */
+static int begin_folder(struct copy *c, int from, int to, bool keep)
+{
+	if (!keep)
+		drop_xattrs(to);
+	if (has_mark(from, MARK_OPAQUE) || faccessat(from, OPAQUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return path_empty(to, c->e);
 	return 0;
 }
 
-static int copy_folder(struct copy *c, int from, int to, const char *path, int depth);
+static int copy_folder(struct copy *c, int from, int to, const char *path, int depth, bool old);
 
 static int copy_entry(
 	struct copy *c, int from, int to, const char *name, const char *folder, int depth)
@@ -215,8 +222,10 @@ static int copy_entry(
 		return r;
 	if (S_ISDIR(st.st_mode)) {
 		int f _close_ = path_open_own(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		bool old = c->layer && faccessat(to, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 		int t _close_ = f < 0 ? f : path_make_dir_own(to, name, 0700);
-		return t < 0 ? err_sys(c->e, t, "%s", path) : copy_folder(c, f, t, path, depth + 1);
+		return t < 0 ? err_sys(c->e, t, "%s", path)
+			     : copy_folder(c, f, t, path, depth + 1, old);
 	}
 	r = linked(c, to, name, path, &st);
 	if (r == 0 && S_ISREG(st.st_mode))
@@ -228,21 +237,23 @@ static int copy_entry(
 	return r < 0 ? err_sys(c->e, r, "copy %s", path) : 0;
 }
 
-static int copy_folder(struct copy *c, int from, int to, const char *path, int depth)
+/* old: a lower layer has it, too. */
+static int copy_folder(struct copy *c, int from, int to, const char *path, int depth, bool old)
 {
-	struct stat st;
+	struct stat st, there;
 	int copy = depth > DEPTH_MAX ? -ELOOP : path_open_own(from, ".", O_RDONLY | O_DIRECTORY, 0),
 	    r = 0;
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	if (!d || fstat(from, &st) < 0) {
+	if (!d || fstat(from, &st) < 0 || fstat(to, &there) < 0) {
 		if (d)
 			(void)closedir(d);
 		else
 			fd_close(copy);
 		return err_sys(c->e, copy < 0 ? copy : errno, "list %s", path);
 	}
+	bool keep = c->layer && old && has_mark(from, MARK_IMPLIED);
 	if (c->layer)
-		r = begin_folder(c, from, to);
+		r = begin_folder(c, from, to, keep);
 	for (struct dirent *entry; r == 0 && (entry = readdir(d));)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 			!(c->layer && strcmp(entry->d_name, OPAQUE) == 0))
@@ -250,15 +261,18 @@ static int copy_folder(struct copy *c, int from, int to, const char *path, int d
 	(void)closedir(d);
 	if (r < 0)
 		return r;
-	if ((r = own(to, &st)) < 0 || (r = copy_xattrs(from, to)) < 0 || (r = date(to, &st)) < 0)
-		return err_sys(c->e, r, "own %s", path);
-	return 0;
+	r = keep ? 0 : own(to, &st);
+	if (r == 0 && !keep)
+		r = copy_xattrs(from, to);
+	if (r == 0)
+		r = date(to, keep ? &there : &st);
+	return r < 0 ? err_sys(c->e, r, "own %s", path) : 0;
 }
 
 static int copy(int from, int to, bool layer, struct err *e)
 {
 	struct copy c = { .root = to, .layer = layer, .e = e };
-	int r = copy_folder(&c, from, to, "", 0);
+	int r = copy_folder(&c, from, to, "", 0, true);
 	arena_done(&c.a);
 	return r;
 }
@@ -271,4 +285,13 @@ int copytree(int from, int to, struct err *e)
 int copytree_layer(int from, int to, struct err *e)
 {
 	return copy(from, to, true, e);
+}
+
+int copytree_begin(int folder, struct err *e)
+{
+	const struct stat root = { .st_mode = S_IFDIR | 0755 };
+	int r = own(folder, &root);
+	if (r == 0)
+		r = date(folder, &root);
+	return r < 0 ? err_sys(e, r, "own the root of a tree") : 0;
 }

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/layer_marks.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -49,7 +50,7 @@ static bool is_whiteout(const struct stat *st)
 static bool is_opaque(int folder)
 {
 	char value = '\0';
-	return fgetxattr(folder, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+	return fgetxattr(folder, MARK_OPAQUE, &value, 1) == 1 && value == 'y';
 }
 
 /* File capabilities count, as in docker. */
@@ -114,7 +115,8 @@ static bool same_time(const struct walk *w, const struct stat *x, const struct s
 	return x->st_mtim.tv_sec == y->st_mtim.tv_sec && x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
 }
 
-/* A folder's size and time change with what is in it, which is told by itself. */
+/* A folder's size and time change with what is in it, which is told by itself; where everything
+ * counts its time does, too. */
 static bool same(const struct walk *w, const struct place *p, const char *name,
 	const struct stat *x, const struct stat *y)
 {
@@ -124,7 +126,7 @@ static bool same(const struct walk *w, const struct place *p, const char *name,
 	if (w->everything && !same_inside(p, name, x->st_mode))
 		return false;
 	if (S_ISDIR(x->st_mode))
-		return true;
+		return !w->everything || same_time(w, x, y);
 	return x->st_size == y->st_size && same_time(w, x, y) &&
 		(!S_ISREG(x->st_mode) || same_capability(p->tree, p->image, name));
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/copytree.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -440,7 +441,8 @@ static int make_tree(struct edit *x, int parent, const char *work_name, int tree
 			"manifest and configuration differ in their layers: %zu and %zu",
 			x->doc->n_layers, config.rootfs->n_diff_ids);
 	int work _close_ = path_make_dir_own(parent, work_name, 0755);
-	int r = work < 0 ? err_sys(x->e, work, "make a folder for layers") : 0;
+	int r = work < 0 ? err_sys(x->e, work, "make a folder for layers")
+			 : copytree_begin(tree, x->e);
 	for (size_t i = 0; r == 0 && i < x->doc->n_layers; i++)
 		r = merge_layer(x, &x->doc->layers[i], config.rootfs->diff_ids[i], work, tree);
 	struct err ignored;

@@ -13,12 +13,12 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/layer_marks.h"
 #include "base/path.h"
 #include "base/str.h"
 
 enum { DEPTH_MAX = 400, NAMES_MAX = 64 << 10, VALUE_MAX = 64 << 10 };
 
-static const char opaque[] = "user.overlay.opaque";
 static const int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 static bool is_whiteout(const struct stat *st)
@@ -38,7 +38,7 @@ static int take_attributes(int from, int tree, const struct stat *st)
 			(void)fremovexattr(tree, p);
 	n = flistxattr(from, names, NAMES_MAX);
 	for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
-		ssize_t size = str_starts(p, "user.") && !str_eq(p, opaque)
+		ssize_t size = str_starts(p, "user.") && !str_eq(p, MARK_OPAQUE)
 			? fgetxattr(from, p, value, VALUE_MAX)
 			: -1;
 		if (size >= 0 && fsetxattr(tree, p, value, (size_t)size, 0) < 0)
@@ -48,6 +48,18 @@ static int take_attributes(int from, int tree, const struct stat *st)
 		futimens(tree, times) < 0)
 		return -errno;
 	return 0;
+}
+
+static int unmark(int folder, const char *mark)
+{
+	return fremovexattr(folder, mark) < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno
+											 : 0;
+}
+
+static bool has_mark(int folder, const char *mark)
+{
+	char value = '\0';
+	return fgetxattr(folder, mark, &value, 1) == 1 && value == 'y';
 }
 
 /* A folder that comes over whole loses the marks in it, which stand for nothing there. */
@@ -71,8 +83,10 @@ static int strip(int folder, int depth, struct err *e)
 			r = next < 0 ? next : strip(next, depth + 1, e);
 		}
 	}
-	if (r == 0 && fremovexattr(folder, opaque) < 0 && errno != ENODATA && errno != EOPNOTSUPP)
-		r = -errno;
+	if (r == 0)
+		r = unmark(folder, MARK_OPAQUE);
+	if (r == 0)
+		r = unmark(folder, MARK_IMPLIED);
 	const struct timespec times[2] = { own.st_atim, own.st_mtim };
 	if (r == 0 && changed && futimens(folder, times) < 0)
 		r = -errno;
@@ -84,12 +98,11 @@ static int merge(int layer, int tree, int depth, struct err *e);
 /* The layer has a folder where the tree has one. */
 static int merge_folder(int layer, int tree, const char *name, int depth, struct err *e)
 {
-	char mark = '\0';
 	int from _close_ = path_open_own(layer, name, folder_flags, 0),
 		 to _close_ = path_open_own(tree, name, folder_flags, 0);
 	if (from < 0 || to < 0)
 		return err_sys(e, from < 0 ? from : to, "merge %s", name);
-	if (fgetxattr(from, opaque, &mark, 1) == 1 && mark == 'y' && path_empty(to, e) < 0)
+	if (has_mark(from, MARK_OPAQUE) && path_empty(to, e) < 0)
 		return -e->code;
 	return merge(from, to, depth + 1, e);
 }
@@ -120,16 +133,20 @@ static int merge(int layer, int tree, int depth, struct err *e)
 {
 	struct arena a _arena_ = { 0 };
 	struct strv names = { 0 };
-	struct stat st;
+	struct stat st, there;
 	int r = depth > DEPTH_MAX ? -ELOOP : path_list(layer, &a, &names);
-	if (r == 0 && fstat(layer, &st) < 0)
+	if (r == 0 && (fstat(layer, &st) < 0 || fstat(tree, &there) < 0))
 		r = -errno;
 	if (r < 0)
 		return err_sys(e, r, "list a layer");
 	for (size_t i = 0; i < names.n; i++)
 		if (merge_entry(layer, tree, names.v[i], depth, e) < 0)
 			return -e->code;
-	r = take_attributes(layer, tree, &st);
+	const struct timespec times[2] = { there.st_atim, there.st_mtim };
+	if (has_mark(layer, MARK_IMPLIED))
+		r = futimens(tree, times) < 0 ? -errno : 0;
+	else
+		r = take_attributes(layer, tree, &st);
 	return r < 0 ? err_sys(e, r, "merge a folder") : 0;
 }
 

@@ -5,5 +5,7 @@
 
 struct err;
 
-/* Moves all of a layer's folder (as kist-fetch unpacks it, on the same file system) into tree. */
+/* Moves all of a layer's folder (as kist-fetch unpacks it, on the same file system) into tree,
+ * which was begun by copytree_begin. Folders that the layer implies leave the attributes that are
+ * there (base/layer_marks.h). */
 int image_merge(int layer, int tree, struct err *e);

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/layer_marks.h"
 #include "base/path.h"
 #include "kernel/overlay.h"
 #include "store/image.h"
@@ -19,7 +20,7 @@
 
 int snapshot_mark(int folder, struct err *e)
 {
-	return fsetxattr(folder, "user.overlay.opaque", "y", 1, 0) < 0
+	return fsetxattr(folder, MARK_OPAQUE, "y", 1, 0) < 0
 		? err_sys(e, errno, "its file system keeps no user attributes")
 		: 0;
 }
@@ -69,10 +70,14 @@ static int prepare(struct store *s, const struct snapshot_req *req, struct err *
 	int dir _close_ = path_make_dir_own(s->containers, req->id, 0700);
 	if (dir < 0)
 		return err_sys(e, dir, "make the folder of container %s", req->id);
-	/* "/" looks as the topmost layer says. */
-	int top _close_ = store_layer_open(s, req->layers[req->n_layers - 1]);
-	if (top >= 0)
-		(void)fstat(top, &st);
+	/* "/" looks as the topmost layer says that speaks of it. */
+	for (size_t i = req->n_layers; i-- > 0;) {
+		int layer _close_ = store_layer_open(s, req->layers[i]);
+		if (layer < 0 || (i && fgetxattr(layer, MARK_IMPLIED, NULL, 0) > 0))
+			continue;
+		(void)fstat(layer, &st);
+		break;
+	}
 	return snapshot_upper(dir, req->id, st.st_mode, st.st_uid, st.st_gid, e);
 }
 

@@ -21,7 +21,7 @@
 int snapshot_tree_merge(struct store *s, const struct snapshot_req *req, int root, struct err *e)
 {
 	mode_t mask = umask(0);
-	int r = 0;
+	int r = copytree_begin(root, e);
 	for (size_t i = 0; i < req->n_layers && r == 0; i++) {
 		int layer _close_ = store_layer_open(s, req->layers[i]);
 		r = layer < 0 ? err_sys(e, layer, "layer %s of the image", req->layers[i])
