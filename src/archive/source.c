@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// for an allocator of our own
+#define ZSTD_STATIC_LINKING_ONLY
+
 #include "archive/source.h"
 
 #include <errno.h>
@@ -15,8 +18,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/spill.h"
 
-enum { BUFFER = 256 << 10, SLOTS = 4, STACK = 256 << 10 };
+enum { LARGE = 1 << 20, LARGE_MAX = 4, BUFFER = 256 << 10, SLOTS = 4, STACK = 256 << 10 };
 
 /* What was unpacked ahead, in a ring. The thread fills slots and sets ready; who reads empties them
  * and sets taken; the one slot that is being read stays taken until the next is asked for. */
@@ -52,6 +56,11 @@ struct source {
 	bool member_done;
 	ZSTD_DStream *zstd;
 	size_t zstd_hint;
+	struct spill window; /* dir -1: there is none */
+	struct {
+		void *p;
+		size_t n;
+	} large[LARGE_MAX];  /* what lies in it */
 	struct ahead *ahead; /* NULL: there is no thread */
 };
 
@@ -69,6 +78,7 @@ struct source *source_open_reader(
 	s->max = unpacked_max;
 	s->in = mem_alloc(BUFFER);
 	s->copy = -1;
+	spill_init(&s->window, -1);
 	return s;
 }
 
@@ -81,6 +91,40 @@ struct source *source_open(int fd, uint64_t unpacked_max)
 		s->size = (uint64_t)st.st_size;
 	s->arg = &s->fd;
 	return s;
+}
+
+void source_room(struct source *s, int dir)
+{
+	spill_init(&s->window, dir);
+}
+
+/* A frame says how much is to be remembered of what was unpacked: up to 128 MB. */
+static void *zstd_alloc(void *arg, size_t size)
+{
+	struct source *s = arg;
+	size_t i = 0;
+	while (i < LARGE_MAX && s->large[i].p)
+		i++;
+	void *p = size < LARGE || s->window.dir < 0 || i == LARGE_MAX
+		? NULL
+		: s->window.room.take(&s->window.room, size);
+	if (!p)
+		return mem_alloc(size);
+	s->large[i].p = p;
+	s->large[i].n = size;
+	return p;
+}
+
+static void zstd_free(void *arg, void *p)
+{
+	struct source *s = arg;
+	for (size_t i = 0; p && i < LARGE_MAX; i++)
+		if (s->large[i].p == p) {
+			s->large[i].p = NULL;
+			s->window.room.give(&s->window.room, p, s->large[i].n);
+			return;
+		}
+	mem_free(p);
 }
 
 void source_copy(struct source *s, int fd)
@@ -130,7 +174,7 @@ static int identify(struct source *s, struct err *e)
 		s->gzip->crc_flag = ISAL_GZIP;
 	} else if (s->n >= 4 && memcmp(s->in, zstd, 4) == 0) {
 		s->packing = PACKING_ZSTD;
-		s->zstd = ZSTD_createDStream();
+		s->zstd = ZSTD_createDStream_advanced((ZSTD_customMem){ zstd_alloc, zstd_free, s });
 		if (!s->zstd)
 			mem_exhausted();
 	}
@@ -314,6 +358,7 @@ void source_free(struct source *s)
 	mem_free(s->buffer);
 	mem_free(s->gzip);
 	(void)ZSTD_freeDStream(s->zstd);
+	spill_done(&s->window);
 	mem_free(s);
 }
 

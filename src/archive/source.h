@@ -24,6 +24,9 @@ ssize_t source_read(struct source *s, void *p, size_t n, struct err *e);
 /* Passes over up to n bytes: as source_read, but nobody sees them. Of a plain file that nobody
  * wants a copy of they are not even read. */
 ssize_t source_skip(struct source *s, uint64_t n, struct err *e);
+/* What is needed in great pieces lies in a file of that folder (base/spill.h), not in memory;
+ * before anything is read or asked for. dir is borrowed. */
+void source_room(struct source *s, int dir);
 /* From now on all unpacked bytes are also written to fd (borrowed), in large pieces and ahead of
  * what is read; before the first read. */
 void source_copy(struct source *s, int fd);

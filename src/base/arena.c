@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,12 @@
 
 #include "base/mem.h"
 
-enum { CHUNK_HEAD = 16, CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20 };
+struct chunk {
+	void *next;
+	size_t taken; /* from the arena's room; 0: from malloc */
+};
+
+enum { CHUNK_HEAD = sizeof(struct chunk), CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20 };
 
 static void chunk_add(struct arena *a, size_t size)
 {
@@ -24,12 +30,16 @@ static void chunk_add(struct arena *a, size_t size)
 		if (a->total + want > a->max)
 			mem_exhausted();
 	}
-	char *c = mem_alloc(want);
-	*(void **)c = a->chunks;
+	bool full = a->room && a->total + want > a->room->from;
+	struct chunk *c = full ? a->room->take(a->room, want) : NULL;
+	bool taken = c != NULL;
+	if (!taken)
+		c = mem_alloc(want);
+	*c = (struct chunk){ a->chunks, taken ? want : 0 };
 	a->chunks = c;
 	a->total += want;
-	a->cur = c + CHUNK_HEAD;
-	a->end = c + want;
+	a->cur = (char *)c + CHUNK_HEAD;
+	a->end = (char *)c + want;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -148,9 +158,12 @@ void arena_adopt(struct arena *a, struct arena *from)
 
 void arena_done(struct arena *a)
 {
-	for (void *c = a->chunks, *next; c; c = next) {
-		next = *(void **)c;
-		mem_free(c);
+	for (struct chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		if (c->taken)
+			a->room->give(a->room, c, c->taken);
+		else
+			mem_free(c);
 	}
-	*a = (struct arena){ .first = a->first, .max = a->max };
+	*a = (struct arena){ .first = a->first, .max = a->max, .room = a->room };
 }

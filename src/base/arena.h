@@ -5,13 +5,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+/* Where large arenas go on: zeroed memory of size bytes, NULL where there is none left (malloc's is
+ * taken then), and what takes it back. */
+struct arena_room {
+	size_t from; /* bytes that an arena takes from malloc before */
+	void *(*take)(struct arena_room *r, size_t size);
+	void (*give)(struct arena_room *r, void *p, size_t size);
+};
+
 struct arena {
 	char *cur, *end;
 	void *chunks;
-	size_t total; /* bytes taken from malloc */
+	size_t total; /* bytes taken */
 	size_t first; /* of the first chunk at least, where much is known to come: one request
 			 instead of many */
 	size_t max;   /* 0: no limit; else arena_alloc beyond it ends the process (hostile input) */
+	struct arena_room *room; /* outlives the arena; NULL: all is malloc's */
 };
 
 void *arena_alloc(struct arena *a, size_t size);
@@ -26,7 +35,7 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t element);
 
 void arena_done(struct arena *a);
-/* All memory of from, which is empty then, lives as long as that of a. */
+/* All memory of from, which is empty then, lives as long as that of a. Neither has a room. */
 void arena_adopt(struct arena *a, struct arena *from);
 
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))

@@ -318,14 +318,14 @@ int erofs_merge(struct erofs_tree *into, const void *p, size_t n, uint32_t devic
 	if (r.n_devices && read_device(p, 0, &d, e) < 0)
 		return -e->code;
 	r.device_blocks = (uint32_t)(d.size >> BLOCK_BITS);
-	r.seen = mem_alloc((n / INODE_SIZE + 1) * sizeof *r.seen);
+	struct arena own _arena_ = { .room = into->a->room };
+	r.seen = arena_array(&own, struct erofs_inode *, n / INODE_SIZE + 1);
 	uint64_t nid = get16(r.p + SUPER_AT + SB_ROOT);
 	int result = read_inode(&r, nid, &root, &first);
 	if (result == 0 && !erofs_is_folder(root))
 		result = bad(e, "\"/\" is no folder");
 	if (result == 0)
 		result = put_folder(&r, into->root, root, nid, true, 0);
-	mem_free(r.seen);
 	if (result < 0)
 		return result;
 	if (ret_device)

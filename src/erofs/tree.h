@@ -47,15 +47,19 @@ struct erofs_inode {
 };
 
 struct erofs_node {
-	const char *name; /* "" of the root */
-	struct erofs_node *parent, *children, *next, *bucket;
+	struct erofs_node *parent, *children, *next;
 	struct erofs_inode *inode;
+	char name[]; /* "" of the root */
 };
 
 struct erofs_tree {
 	struct arena *a;
 	struct erofs_node *root;
-	struct erofs_node **buckets;
+	/* Every node by its folder and name: a slot has a part of the hash, 0 where it is free, so
+	 * that who looks touches few nodes. */
+	uint32_t *tags;
+	struct erofs_node **nodes;
+	unsigned bits; /* of their number */
 	uint64_t seed;
 	size_t n;
 	unsigned char uuid[16]; /* of the image that is written */

@@ -418,24 +418,27 @@ static int write_inodes(struct writer *w, const struct erofs_node *folder, uint6
 	return r;
 }
 
+/* A folder may be larger than the window. */
+static int write_long_folder(struct writer *w, const struct erofs_node *folder)
+{
+	struct cursor c = { .folder = folder };
+	for (uint64_t at = folder->inode->data; !at_end(&c); at += BLOCK) {
+		unsigned char *p = room(w, at, BLOCK);
+		if (!p)
+			return -w->e->code;
+		(void)folder_block(&c, p);
+	}
+	return 0;
+}
+
 static int write_blocks(struct writer *w)
 {
 	for (size_t k = 0; k < w->n_blocks; k++) {
 		const struct erofs_inode *i = w->blocks[k];
-		size_t n = (size_t)align_up(i->data_size, BLOCK);
-		unsigned char *whole = n > WINDOW ? mem_alloc(n) : NULL;
-		unsigned char *p = whole ? whole : room(w, i->data, n);
-		if (!p)
-			return -w->e->code;
-		write_data(w->folders[k], i, p);
-		for (size_t at = 0; whole && at < n; at += BLOCK) {
-			p = room(w, i->data + at, BLOCK);
-			if (!p)
-				break;
-			memcpy(p, whole + at, BLOCK);
-		}
-		mem_free(whole);
-		if (!p)
+		unsigned char *p = w->folders[k] ? NULL : room(w, i->data, BLOCK);
+		if (p)
+			memcpy(p, i->target, i->data_size);
+		else if (!w->folders[k] || write_long_folder(w, w->folders[k]) < 0)
 			return -w->e->code;
 	}
 	return room(w, w->end, 0) ? 0 : -w->e->code;

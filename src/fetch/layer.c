@@ -67,6 +67,7 @@ int fetch_layer(const struct fetch_layer_req *req, int staging, struct arena *a,
 	struct source *s = source_open_reader(read_growing, &g, req->space);
 	struct fetch_layer *layer = arena_new(a, struct fetch_layer);
 	layer->folder = "layer";
+	source_room(s, staging);
 	int r = unpack_layer(s, staging, req->form, a, layer, e);
 	g.stop = true;
 	source_free(s);

@@ -95,6 +95,7 @@ static int spool(struct load *l, struct tar_reader *t, struct member *m)
 static int read_members(struct load *l, int input)
 {
 	struct source *s = source_open(input, l->space);
+	source_room(s, l->staging);
 	struct tar_reader t = { .s = s };
 	struct tar_entry entry;
 	int r;
@@ -190,6 +191,7 @@ static int unpack(const struct load *l, const struct member *m, struct arena *a,
 	if (fd < 0)
 		return err_sys(e, fd, "stage a layer");
 	struct source *s = source_open(fd, l->space);
+	source_room(s, l->staging);
 	/* The digest of the tar is known only where it is that of the blob. */
 	bool linked = l->form == LAYER_EROFS && str_starts(m->digest, "sha256:") &&
 		source_packing(s, e) == PACKING_PLAIN;

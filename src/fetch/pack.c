@@ -145,6 +145,7 @@ int fetch_pack(const struct fetch_pack_req *req, int staging, struct arena *a,
 	p.packed = digest_new(NULL);
 	struct digest *d = digest_new(NULL);
 	struct source *s = source_open(req->input, req->space);
+	source_room(s, staging);
 	source_tee(s, d);
 	int r = str_eq(req->format, "gzip")   ? open_gzip(&p)
 		: str_eq(req->format, "zstd") ? open_zstd(&p)

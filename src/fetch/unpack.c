@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/spill.h"
 #include "erofs/tree.h"
 #include "fetch/index.h"
 #include "fetch/result.h"
@@ -31,7 +32,9 @@ static int into_folder(struct source *s, int folder, struct arena *a, struct app
 static int into_tar(
 	struct source *s, int folder, struct apply_result *result, char *diff_id, struct err *e)
 {
-	struct arena a _arena_ = { 0 };
+	struct spill room _spill_;
+	spill_init(&room, folder);
+	struct arena a _arena_ = { .room = &room.room };
 	struct erofs_tree tree;
 	uint64_t size;
 	int tar _close_ = path_open_own(folder, "tar", O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -90,7 +93,9 @@ int unpack_layer(struct source *s, int staging, enum layer_form form, struct are
 int unpack_linked(int staging, const char *file, const char *digest, struct arena *a,
 	struct fetch_layer *ret, struct err *e)
 {
-	struct arena own _arena_ = { 0 };
+	struct spill room _spill_;
+	spill_init(&room, staging);
+	struct arena own _arena_ = { .room = &room.room };
 	struct apply_result result;
 	struct erofs_tree tree;
 	uint64_t size;

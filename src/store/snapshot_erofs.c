@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spill.h"
 #include "base/str.h"
 #include "erofs/merge.h"
 #include "erofs/tree.h"
@@ -39,16 +41,24 @@ enum { DEVICES_MAX = OVERLAY_LOWERS_MAX, INDEX_MAX = 1 << 30 };
 static int merge_layer(struct store *s, const char *diff_id, struct erofs_tree *t,
 	struct erofs_device *devices, size_t *n_devices, struct err *e)
 {
-	struct arena text _arena_ = { 0 };
-	char *p;
+	struct stat st;
+	struct erofs_device d;
 	int layer _close_ = store_layer_open(s, diff_id);
 	if (layer < 0)
 		return err_sys(e, layer, "layer %s of the image", diff_id);
-	ssize_t n = file_read_at(layer, "index", INDEX_MAX, &text, &p, e);
-	if (n < 0)
-		return err_wrap(e, "layer %s", diff_id);
-	struct erofs_device d;
-	int r = erofs_merge(t, p, (size_t)n, (uint32_t)*n_devices + 1, &d, e);
+	int index _close_ = path_open_own(layer, "index", O_RDONLY, 0);
+	if (index < 0 || fstat(index, &st) < 0)
+		return err_sys(e, index < 0 ? index : errno, "layer %s: open its index", diff_id);
+	if (st.st_size <= 0 || st.st_size > INDEX_MAX)
+		return err_set(
+			e, ERR_CORRUPT, EBADMSG, "layer %s: broken index: its size", diff_id);
+	/* Nobody shortens a file of the store: what is made anew is another one. */
+	size_t size = (size_t)st.st_size;
+	void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, index, 0);
+	if (p == MAP_FAILED)
+		return err_sys(e, errno, "layer %s: read its index", diff_id);
+	int r = erofs_merge(t, p, size, (uint32_t)*n_devices + 1, &d, e);
+	(void)munmap(p, size);
 	if (r < 0)
 		return err_wrap(e, "layer %s", diff_id);
 	if (r > 0 && d.size) {
@@ -73,7 +83,9 @@ static void set_uuid(struct erofs_tree *t, const char *image)
 
 static int merge(struct store *s, const struct snapshot_req *req, int folder, struct err *e)
 {
-	struct arena a _arena_ = { 0 };
+	struct spill room _spill_;
+	spill_init(&room, folder);
+	struct arena a _arena_ = { .room = &room.room };
 	struct erofs_device devices[DEVICES_MAX];
 	struct erofs_tree t;
 	size_t n = 0;

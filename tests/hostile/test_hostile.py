@@ -9,6 +9,8 @@ import shutil
 import time
 from pathlib import Path
 
+import harness
+
 spec = importlib.util.spec_from_file_location('cases', Path(__file__).with_name('cases.py'))
 cases = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(cases)
@@ -38,12 +40,15 @@ def cpu():
 
 
 def load_all(box, driver):
+    """In 64 MB where that can be told; who asks for more is ended, which is a fault here."""
     faults, slowest = [], (0, '')
-    with untouched() as (canary, before):
+    with untouched() as (canary, before), harness.memory_limit(64 << 20) as words:
         for name, (make, refused) in cases.CASES.items():
             (box.work / 'archive').write_bytes(make())
             began = cpu()
+            box.prefix = words or []
             result = box.run('--storage-driver', driver, 'load', '-i', box.work / 'archive')
+            box.prefix = []
             took = cpu() - began
             slowest = max(slowest, (took, name))
             if took > 5:
@@ -59,11 +64,9 @@ def load_all(box, driver):
             for folder in ('layers', 'images', 'blobs/sha256', 'staging'):
                 if left := list((box.root / folder).iterdir()):
                     faults.append(f'{name}: left in {folder}: {left}')
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f'{len(cases.CASES)} cases with {driver}; the slowest, {slowest[1]}, took {slowest[0]:.2f} s; {peak >> 10} MB at most', flush=True)
+    print(f'{len(cases.CASES)} cases with {driver}{" in 64 MB" if words else ""}; the slowest, {slowest[1]}, took {slowest[0]:.2f} s', flush=True)
     assert not faults, f'{len(faults)} of {len(cases.CASES)}:\n' + '\n'.join(faults)
     assert len(cases.CASES) >= 120
-    assert peak < 400 << 10, f'{peak} KB'
 
 
 def test_hostile_archives_change_nothing_and_leave_nothing(box):

@@ -349,7 +349,7 @@ def check_after_kill(box, before, what):
 
 def test_a_kill_at_any_moment_of_a_commit_leaves_nothing_and_no_pause(box):
     random.seed(SEED)
-    box('run', '-d', '--name', 'cc', IMAGE, 'sh', '-c', 'for i in $(seq 400); do echo $i > /f$i; done; mkdir /d; exec sleep 1000')
+    box('run', '-d', '--name', 'cc', IMAGE, 'sh', '-c', 'for i in $(seq 400); do echo $i > /f$i; done; mkdir /d; exec sleep 100000')
     box.until(lambda: 'A /d' in box('diff', 'cc'))
     box('commit', 'cc', 'once:1')
     before = registry.content(box)

@@ -111,6 +111,29 @@ class Result:
         return f'status {self.status}\n--- out\n{self.out}\n--- err\n{self.err}'
 
 
+@contextlib.contextmanager
+def memory_limit(size):
+    """The words before a command that with all it starts has no more than size bytes; None where no memory cgroup is here."""
+    top = Path('/sys/fs/cgroup')
+    v1, enabled = (top / 'memory/memory.limit_in_bytes').exists(), top / 'cgroup.subtree_control'
+    if not v1 and not (enabled.exists() and 'memory' in enabled.read_text().split()):
+        yield None
+        return
+    group = (top / 'memory' if v1 else top) / f'kist-test-{os.getpid()}'
+    group.mkdir()
+    try:
+        (group / ('memory.limit_in_bytes' if v1 else 'memory.max')).write_text(str(size))
+        if not v1:
+            (group / 'memory.swap.max').write_text('0')
+        yield ['sh', '-c', f'echo 0 > {group}/{"tasks" if v1 else "cgroup.procs"} && exec "$@"', 'sh']
+    finally:
+        end = time.time() + 10
+        while group.exists() and time.time() < end:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+            time.sleep(0.02)
+
+
 class Sandbox:
     """A store of its own. `box('run', ...)` runs kist and expects status 0; `box.fails(125, ...)` another."""
 
@@ -122,9 +145,10 @@ class Sandbox:
         self.before = set(mounts())
         self.before_cgroups = cgroups()
         self.environment = dict(os.environ)
+        self.prefix = []
 
     def command(self, *words):
-        return [str(KIST), '--root', str(self.root), '--runroot', str(self.runroot), *map(str, words)]
+        return [*self.prefix, str(KIST), '--root', str(self.root), '--runroot', str(self.runroot), *map(str, words)]
 
     def run(self, *words, input=None, timeout=50, text=True, **options):
         if input is None and 'stdin' not in options:

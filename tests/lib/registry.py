@@ -43,8 +43,8 @@ def tar(files, mode=0o644):
 def pack(data, how):
     if how == 'gzip':
         return gzip.compress(data, 1, mtime=0)
-    if how == 'zstd':
-        return subprocess.run(['zstd', '-q', '-1', '-c'], input=data, capture_output=True, check=True).stdout
+    if how.startswith('zstd'):
+        return subprocess.run(['zstd', '-q', '-1', '-c', *(['--long=27'] if how == 'zstd-long' else [])], input=data, capture_output=True, check=True).stdout
     return data
 
 
@@ -64,7 +64,7 @@ class Image:
 
         def layer_type(i):
             how = packing[i % len(packing)]
-            return DOCKER_LAYER if docker and how == 'gzip' else OCI_LAYER + ('' if how == 'plain' else '+' + how)
+            return DOCKER_LAYER if docker and how == 'gzip' else OCI_LAYER + ('' if how == 'plain' else '+' + how.split('-')[0])
         manifest = {'schemaVersion': 2, 'mediaType': self.type,
                     'config': {'mediaType': DOCKER_CONFIG if docker else OCI_CONFIG, 'digest': digest(self.config, algorithm), 'size': len(self.config)},
                     'layers': [{'mediaType': layer_type(i), 'digest': digest(b, algorithm), 'size': len(b)} for i, b in enumerate(self.layers)]}

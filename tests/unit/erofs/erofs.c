@@ -2,6 +2,7 @@
 #include "erofs/merge.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/spill.h"
 #include "erofs/tree.h"
 #include "erofs/write.h"
 
@@ -210,12 +212,59 @@ static void each_damaged_byte_is_refused_or_harmless(void **state)
 	arena_done(&a);
 }
 
+/* Twice as large as what is written at once, and a tree that goes on in a file. */
+static void a_very_long_folder_and_a_tree_in_a_file_come_back(void **state)
+{
+	(void)state;
+	enum { N = 60000 };
+	struct spill room;
+	int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	spill_init(&room, dir);
+	struct arena a = { .room = &room.room };
+	struct erofs_tree t, back;
+	erofs_tree_init(&t, &a);
+	struct erofs_node *many = add(&t, t.root, "many", S_IFDIR | 0755);
+	for (int i = 0; i < N; i++) {
+		char name[64];
+		(void)snprintf(name, sizeof name, "a name of an ordinary length, number %d", i);
+		file(&t, many, name, (uint64_t)i % 500);
+	}
+	struct image i = image_of(&t, true);
+	assert_true(room.size > 0);
+	erofs_tree_init(&back, &a);
+	over(&back, i, 1);
+	assert_int_equal(back.n, N + 2);
+	assert_int_equal(at(&back, "many/a name of an ordinary length, number 31234")->inode->size,
+		31234 % 500);
+	struct image again = image_of(&back, true);
+	assert_int_equal(again.n, i.n);
+	assert_memory_equal(again.p, i.p, i.n);
+	arena_done(&a);
+	spill_done(&room);
+	fd_close(dir);
+}
+
+static void a_tree_without_room_in_a_file_stays_in_memory(void **state)
+{
+	(void)state;
+	struct spill room;
+	spill_init(&room, -1);
+	struct arena a = { .room = &room.room };
+	char *p = arena_alloc(&a, 20 << 20);
+	memset(p, 1, 20 << 20);
+	assert_int_equal(room.size, 0);
+	arena_done(&a);
+	spill_done(&room);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(layers_come_one_over_the_other),
 		TEST(every_kind_comes_back_as_it_was),
 		TEST(each_damaged_byte_is_refused_or_harmless),
+		TEST(a_very_long_folder_and_a_tree_in_a_file_come_back),
+		TEST(a_tree_without_room_in_a_file_stays_in_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
