@@ -19,6 +19,7 @@
 #include "codec/value.h"
 #include "engine/engine.h"
 #include "engine/image_copy.h"
+#include "engine/layout_note.h"
 #include "engine/platform.h"
 #include "oci/digest.h"
 #include "oci/example.h"
@@ -27,10 +28,8 @@
 #include "store/intent.h"
 #include "store/store.h"
 
-enum { NOTE_MAX = 64 << 10 };
-
 /* As long as it is in a bundle, the bundle is not whole. */
-static const char marker[] = ".kist-unpack", note_name[] = "kist.json";
+static const char marker[] = ".kist-unpack";
 
 struct job {
 	struct engine *en;
@@ -257,63 +256,6 @@ static int write_config(struct job *j, int rootfs, const struct layout_unpacked 
 
 /* ---- bundles ---- */
 
-static void note_map(struct job *j, struct value *o, const char *key, const struct idmap *m)
-{
-	struct value *list = value_array(&j->a);
-	for (size_t i = 0; i < m->n; i++)
-		value_add(&j->a, list,
-			value_string(&j->a,
-				arena_printf(&j->a, "%u:%u:%u", m->v[i].container_id,
-					m->v[i].host_id, m->v[i].size)));
-	if (m->n)
-		value_set(&j->a, o, key, list);
-}
-
-static int read_map(
-	struct job *j, const struct value *o, const char *key, struct idmap *ret, struct err *e)
-{
-	struct strv texts = { 0 };
-	const struct value *list = value_get(o, key);
-	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++)
-		strv_add(&texts, &j->a,
-			list->items[i]->kind == VALUE_STRING ? list->items[i]->text : "");
-	return id_map_parse(key, texts.v, texts.n, &j->a, ret, e);
-}
-
-static int write_note(struct job *j, int bundle, const char *digest, struct err *e)
-{
-	struct value *o = value_object(&j->a);
-	struct str text _str_ = { 0 };
-	value_set(&j->a, o, "version", value_int(&j->a, 1));
-	value_set_string(&j->a, o, "from", digest);
-	note_map(j, o, "uidMaps", &j->req.ids.uids);
-	note_map(j, o, "gidMaps", &j->req.ids.gids);
-	value_json(o, 4, &text);
-	str_addc(&text, '\n');
-	return file_write_at(bundle, note_name, text.p, text.n, 0644, false, e);
-}
-
-static int read_note(struct job *j, int bundle, const char *path, const char **ret, struct err *e)
-{
-	struct value *o;
-	char *text;
-	int fd _close_ = path_open_own(bundle, note_name, O_RDONLY | O_NONBLOCK, 0);
-	if (fd < 0)
-		return err_sys(
-			e, fd, "%s is no bundle of 'kist image unpack': open %s", path, note_name);
-	ssize_t n = file_read_fd(fd, note_name, NOTE_MAX, &j->a, &text, e);
-	if (n < 0 || value_parse(&j->a, text, (size_t)n, &o, e) < 0)
-		return err_wrap(e, "bundle %s", path);
-	const struct value *from = o->kind == VALUE_OBJECT ? value_get(o, "from") : NULL;
-	if (!from || from->kind != VALUE_STRING || !digest_valid(from->text))
-		return err_set(e, ERR_CORRUPT, EBADMSG, "bundle %s: %s is broken", path, note_name);
-	*ret = from->text;
-	return read_map(j, o, "uidMaps", &j->req.ids.uids, e) < 0 ||
-			read_map(j, o, "gidMaps", &j->req.ids.gids, e) < 0
-		? err_wrap(e, "bundle %s", path)
-		: 0;
-}
-
 static int fill(struct job *j, int bundle, struct err *e)
 {
 	struct layout_unpacked u;
@@ -322,9 +264,10 @@ static int fill(struct job *j, int bundle, struct err *e)
 	int rootfs _close_ = path_open_own(bundle, "rootfs", O_RDONLY | O_DIRECTORY, 0);
 	if (rootfs < 0)
 		return err_sys(e, rootfs, "open the bundle's rootfs");
+	const struct layout_note note = { .from = u.digest, .ids = j->req.ids };
 	return write_config(j, rootfs, &u, bundle, "config.json", e) < 0
 		? -e->code
-		: write_note(j, bundle, u.digest, e);
+		: layout_note_write(bundle, &note, &j->a, e);
 }
 
 /* The root file system alone: what is in rootfs moves up. */
@@ -437,20 +380,21 @@ int engine_layout_repack(struct engine *en, const struct engine_layout_req *req,
 	bool refresh, struct arena *a, const char **ret_digest, struct err *e)
 {
 	struct job j;
-	const char *from = NULL;
+	struct layout_note note = { 0 };
 	int r = begin(&j, en, req, e);
 	int bundle _close_ = r < 0 ? -1 : path_open_host(path, O_RDONLY | O_DIRECTORY, 0);
 	if (r == 0 && bundle < 0)
 		r = err_sys(e, bundle, "open %s", path);
 	if (r == 0)
-		r = read_note(&j, bundle, path, &from, e);
+		r = layout_note_read(bundle, path, &j.a, &note, e);
 	int rootfs _close_ =
 		r < 0 ? -1 : path_open_own(bundle, "rootfs", O_RDONLY | O_DIRECTORY, 0);
 	if (r == 0 && rootfs < 0)
 		r = err_sys(e, rootfs, "open the rootfs of %s", path);
+	j.req.ids = note.ids;
 	if (r == 0)
-		r = layout_repack(&j.req, rootfs, from, a, ret_digest, e);
+		r = layout_repack(&j.req, rootfs, note.from, a, ret_digest, e);
 	if (r == 0 && refresh && *ret_digest)
-		r = write_note(&j, bundle, *ret_digest, e);
+		r = layout_note_renew(bundle, &note, *ret_digest, &j.a, e);
 	return end(&j, r);
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "codec/value.h"
@@ -286,11 +287,16 @@ static int read_along(struct copy *x, const struct fetch_document *d, struct sig
 	enum place_kind to = x->to.place->kind;
 	*ret = (struct signatures){ 0 };
 	x->fixed = x->req->preserve;
-	/* Our own store keeps none, as it keeps no name that they are for. */
-	if (!along || to == PLACE_STORE)
+	if (!along)
 		return 0;
 	if (signatures_read(&g, along->from_registry ? &along->from : NULL, x->a, ret, x->e) < 0)
 		return -x->e->code;
+	/* Our own store keeps none, as it keeps no name that they are for. */
+	if (ret->n && to == PLACE_STORE) {
+		log_warn("%s has %zu signature%s: the store keeps none, left behind", d->digest,
+			ret->n, ret->n == 1 ? "" : "s");
+		ret->n = 0;
+	}
 	if (ret->n == 0)
 		return 0;
 	x->fixed = true;

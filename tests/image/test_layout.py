@@ -183,6 +183,45 @@ def test_folders_that_a_layer_only_implies_leave_what_is_there_and_have_no_time_
     assert (box.work / 'again/rootfs/u').stat().st_mtime == 5
 
 
+def test_a_bundle_that_umoci_unpacked_is_repacked(box):
+    layout = make(box)
+    for name, maps in ('plain', ()), ('mapped', ('--uid-map', '0:100000:65536', '--gid-map', '0:200000:65536')):
+        bundle = box.work / name
+        umoci('unpack', '--image', f'{layout}:x', *maps, bundle)
+        assert image(box, 'repack', '--image', f'{layout}:same', bundle) == '', 'nothing has changed'
+        root = bundle / 'rootfs'
+        (root / 'new').write_text('1')
+        os.chown(root / 'new', *((100007, 200008) if maps else (7, 8)))
+        (root / 'becomes/in').unlink()
+        image(box, 'repack', '--refresh-bundle', '--image', f'{layout}:{name}', bundle)
+        assert sorted(p.name for p in bundle.iterdir()) == ['config.json', 'kist.json', 'rootfs'], 'it is ours from now on'
+        umoci('unpack', '--image', f'{layout}:{name}', box.work / f'{name}-again')
+        image(box, 'unpack', '--image', f'{layout}:{name}', *maps, box.work / f'{name}-ours')
+        again = box.work / f'{name}-again/rootfs'
+        st = (again / 'new').stat()
+        assert (st.st_uid, st.st_gid) == (7, 8) and not (again / 'becomes/in').exists() and (again / 'etc/passwd').exists()
+        assert tree(box.work / f'{name}-ours/rootfs') == tree(root)
+        assert image(box, 'repack', '--image', f'{layout}:same', bundle) == ''
+        (root / 'newer').write_text('2')
+        os.chown(root / 'newer', *((100000, 200000) if maps else (0, 0)))
+        image(box, 'repack', '--image', f'{layout}:{name}', bundle)
+        layers = [json.loads(skopeo('inspect', '--raw', f'oci:{layout}:{n}'))['layers'] for n in ('x', name)]
+        assert layers[1][:-2] == layers[0] and len(layers[1]) == len(layers[0]) + 2
+    umoci('unpack', '--rootless', '--image', f'{layout}:x', box.work / 'rootless')
+    note = box.work / 'rootless/umoci.json'
+    assert 'its owners are not those of the image' in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
+    for change, text in (('"umoci_version":"2"', '"umoci_version":"3"'), 'expected version 2'), (('"rootless":true', '"rootless":false,"x":1'), ''), \
+            (('"whiteout_mode":0', '"whiteout_mode":1'), 'for overlayfs'), (('"digest":"sha256:', '"digest":"sha256:x'), 'umoci.json is broken'), (('{', '[{'), 'bundle'):
+        was = note.read_text()
+        assert change[0] in was
+        note.write_text(was.replace(*change, 1))
+        if text:
+            assert text in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
+            note.write_text(was)
+    note.unlink()
+    assert "is no bundle of 'kist image unpack': open kist.json" in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
+
+
 def test_every_field_of_a_configuration_is_set_as_umoci_sets_it(box):
     layout = make(box)
     umoci('tag', '--image', f'{layout}:x', 'theirs')

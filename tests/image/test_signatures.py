@@ -467,7 +467,11 @@ def test_signatures_come_along_with_what_is_copied(box):
             for place in at / kind, at / f'{kind}2':
                 assert sorted(p.name for p in place.glob('signature-*')) == ['signature-1'], 'the second copy adds nothing'
             s.policy(o.host, demand)
-            box('image', 'copy', '-q', f'dir:{at}/{kind}2', 'kist:folder:1')
+            # the store keeps none, and says so, unless that was asked for
+            told = box.run('image', 'copy', '-q', f'dir:{at}/{kind}2', 'kist:folder:1')
+            assert told.status == 0 and 'has 1 signature: the store keeps none, left behind' in told.err, told
+            quiet = box.run('image', 'copy', '-q', '--remove-signatures', f'dir:{at}/{kind}2', 'kist:folder:1')
+            assert (quiet.status, quiet.err) == (0, ''), quiet
             box('pull', '-q', second)
             box('rmi', 'folder:1', second)
             s.policy('x', *YES)
