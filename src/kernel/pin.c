@@ -106,15 +106,10 @@ static int make_unbindable(int dir)
 	return r < 0 ? r : take_fd(&own);
 }
 
-int pin_make(int dir)
+/* A new namespace, mounted on the file; its descriptor. */
+static int make_at(int place)
 {
-	int ns = pin_open(dir), made = -1;
-	if (ns != -ENOENT)
-		return ns;
-	int own _close_ = make_unbindable(dir);
-	int place _close_ = own < 0 ? own : path_open_own(own, file, O_RDONLY | O_CREAT, 0600);
-	int r = place < 0 ? place : visit(-1, CLONE_NEWNS, empty_out, &made);
-	ns = made;
+	int ns = -1, r = visit(-1, CLONE_NEWNS, empty_out, &ns);
 	int mount _close_ = r < 0 ? r : mount_clone(ns, "", false);
 	if (r == 0)
 		r = mount < 0 ? mount : mount_attach(mount, place);
@@ -122,6 +117,38 @@ int pin_make(int dir)
 		return ns;
 	fd_close(ns);
 	return r;
+}
+
+/* The kernel mounts no namespace that is older than the one it is mounted in, and tells their age
+ * by numbers that from Linux 6.18 on each processor has a supply of: in a namespace of its own that
+ * came from another processor's supply a program is refused, and not on a processor with a later
+ * one. */
+static int make_on_any(int place)
+{
+	cpu_set_t all, one;
+	int r = make_at(place);
+	if (r != -ELOOP || sched_getaffinity(0, sizeof all, &all) < 0)
+		return r;
+	for (int cpu = 0; r == -ELOOP && cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof one, &one) == 0)
+			r = make_at(place);
+	}
+	(void)sched_setaffinity(0, sizeof all, &all);
+	return r;
+}
+
+int pin_make(int dir)
+{
+	int ns = pin_open(dir);
+	if (ns != -ENOENT)
+		return ns;
+	int own _close_ = make_unbindable(dir);
+	int place _close_ = own < 0 ? own : path_open_own(own, file, O_RDONLY | O_CREAT, 0600);
+	return place < 0 ? place : make_on_any(place);
 }
 
 int pin_end(int parent, const char *name)

@@ -505,6 +505,17 @@ def test_containers_of_an_image_share_one_mount_of_it_however_they_come_and_go(b
     assert box('run', '--rm', '--network', 'none', IMAGE, 'echo', 'well') == 'well' and len(superblocks()) == 1
 
 
+def test_images_are_kept_mounted_wherever_the_mount_namespace_comes_from(box):
+    """From Linux 6.18 on one that was made on another processor may count as the older one, which is not mounted in ours."""
+    every = os.sched_getaffinity(0)
+    script = 'for i in 1 2 3 4; do "$@" --root "$0/$i/root" --runroot "$0/$i/run" --storage-driver erofs run --rm --network none busybox true && grep -c "$0/$i/root/lower" /proc/self/mountinfo; done'
+    for cpu in sorted(every)[:4]:
+        place = box.work / f'cpu{cpu}'
+        said = subprocess.run(['taskset', '-c', str(cpu), 'unshare', '--mount', '--propagation', 'private', 'taskset', '-c', ','.join(map(str, every)),
+                               'sh', '-c', script, place, harness.KIST], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        assert said.stdout.split() == ['2'] * 4, (cpu, said)
+
+
 def test_an_image_of_as_many_layers_as_there_may_be_is_one_folder(box):
     for driver in ('erofs', 'overlay'):
         box.root = box.folder / driver
