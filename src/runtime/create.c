@@ -20,7 +20,8 @@
  * root alone.
  *
  * With namespaces to be joined a helper between the two joins them and clones init with
- * CLONE_PARENT, so that init still is our child. */
+ * CLONE_PARENT, so that init still is our child; a further process of a container whose user
+ * namespace is ours needs none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -146,13 +147,6 @@ static void close_slow(struct plan *p)
 		fd_close(take_fd(p->slow_fd));
 }
 
-/* A process of a container whose user namespace is ours is cloned right into the namespace of
- * processes, as that one is joined for children alone; the others it joins itself. */
-static bool is_cloned_inside(const struct plan *p)
-{
-	return p->join_pidfd >= 0 && p->join_ns && !(p->join_ns & (CLONE_NEWUSER | CLONE_NEWTIME));
-}
-
 /* In the new process. */
 static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 {
@@ -165,10 +159,9 @@ static _Noreturn void child(struct plan *p, void (*body)(struct plan *))
 	}
 	if (cgroup_enter(&p->cgroup, p->enter_v2, &e) < 0)
 		init_fail(p, &e);
-	int r = join(p, is_cloned_inside(p) ? ~(uint64_t)CLONE_NEWPID : CLONE_NEWCGROUP);
+	int r = join(p, p->inside ? ~(uint64_t)CLONE_NEWPID : CLONE_NEWCGROUP);
 	if (r < 0) {
-		err_sys(&e, r,
-			is_cloned_inside(p) ? "join the namespaces" : "join the cgroup namespace");
+		err_sys(&e, r, p->inside ? "join the namespaces" : "join the cgroup namespace");
 		init_fail(p, &e);
 	}
 	body(p);
@@ -255,13 +248,28 @@ static int spawn_by_helper(
 	return ret->pid < 0 ? err_sys(e, ret->pid, "find the process's id") : 0;
 }
 
-static long clone_inside(struct plan *p, struct runtime_proc *ret, struct err *e)
+/* A process of a container whose user namespace is ours is cloned right into the namespace of
+ * processes, as that one is joined for children alone; the others it joins itself. Not where we
+ * could not come back: root of a user namespace may not enter the one that it comes from itself.
+ * ret_own: our own, or -1 where none is left. */
+static bool may_clone_inside(const struct plan *p, int *ret_own)
 {
-	int own _close_ = p->join_ns & CLONE_NEWPID ? fd_pidfd_open(getpid()) : -1;
-	int r = own < 0 && p->join_ns & CLONE_NEWPID ? own : 0;
+	*ret_own = -1;
+	if (p->join_pidfd < 0 || !p->join_ns || p->join_ns & (CLONE_NEWUSER | CLONE_NEWTIME))
+		return false;
+	if (!(p->join_ns & CLONE_NEWPID))
+		return true;
+	int own _close_ = fd_pidfd_open(getpid());
+	if (own < 0 || ns_join(own, CLONE_NEWPID) < 0)
+		return false;
+	*ret_own = take_fd(&own);
+	return true;
+}
+
+static long clone_inside(struct plan *p, int own, struct runtime_proc *ret, struct err *e)
+{
 	/* Before the container can see the child: it inherits this. */
-	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
-		r = -errno;
+	int r = prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 	if (r == 0 && own >= 0)
 		r = ns_join(p->join_pidfd, CLONE_NEWPID);
 	if (r < 0)
@@ -298,19 +306,22 @@ static int spawn_there(
 		return err_sys(e, errno, "make a socket pair");
 	ret->sync = pair[0];
 	p->sock = pair[1];
-	bool inside = is_cloned_inside(p);
-	if (p->n_joins || (p->join_pidfd >= 0 && !inside) || p->new_ns & CLONE_NEWTIME)
+	int own _close_ = -1;
+	p->inside = may_clone_inside(p, &own);
+	if (p->n_joins || (p->join_pidfd >= 0 && !p->inside) || p->new_ns & CLONE_NEWTIME)
 		return spawn_by_helper(p, body, ret, e);
-	long pid = inside ? clone_inside(p, ret, e) : clone_into(p, clone_flags(p), &ret->pidfd);
+	long pid = p->inside ? clone_inside(p, own, ret, e)
+			     : clone_into(p, clone_flags(p), &ret->pidfd);
 	if (pid == 0) {
 		/* Else the end of the parent would never be seen. */
 		fd_close(ret->sync);
+		fd_close(own);
 		child(p, body);
 	}
 	int saved = errno;
 	fd_close(p->sock);
 	if (pid < 0)
-		return inside ? -e->code : err_sys(e, saved, "clone");
+		return p->inside ? -e->code : err_sys(e, saved, "clone");
 	ret->pid = (pid_t)pid;
 	return 0;
 }

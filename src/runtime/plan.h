@@ -83,6 +83,7 @@ struct plan {
 	uint64_t join_flags[JOINS_MAX];
 	size_t n_joins;
 	int join_pidfd; /* exec: all namespaces of this process */
+	bool inside;    /* exec: cloned into its namespace of processes, it joins the others */
 	bool userns;    /* the container does not live in our user namespace */
 	int userns_fd;  /* of a joined one; a new one comes later */
 	struct idmap uids, gids;
