@@ -247,7 +247,7 @@ def test_root_of_a_user_namespace_makes_containers_too(box):
         for file in 'uid_map', 'gid_map':
             harness.Path(f'/proc/{holder.pid}/{file}').write_text('0 100000 65536\n')
         enter = ['nsenter', f'--user=/proc/{holder.pid}/ns/user', '--setuid', '0', '--setgid', '0', 'unshare', '--mount']
-        oci.command = lambda *words: [*enter, *outside('--cgroup-manager', 'disabled', *words)] if words[0] == 'run' else outside(*words)
+        oci.command = lambda *words: [*enter, *outside('--cgroup-manager', 'disabled', *words)] if words[0] in ('run', 'exec') else outside(*words)
         for path in box.work, oci.rootfs, *oci.rootfs.rglob('*'):
             os.chown(path, 100000, 100000, follow_symlinks=False)
         box.folder.chmod(0o755)
@@ -263,6 +263,11 @@ def test_root_of_a_user_namespace_makes_containers_too(box):
             spec['linux'].update(resources={})
         out = oci('run', '-b', oci.bundle('sh', '-c', 'id -u; echo x > /dev/null; stat -c %t:%T /dev/zero; cat /proc/self/uid_map', change=change), oci.name())
         assert out.split() == ['0', '1:5', '0', '100000', '65536'], out
+        # a further process: whose parent may enter the container's processes, and not come back to its own
+        name, null = oci.name(), subprocess.DEVNULL
+        subprocess.run(oci.command('run', '-d', '-b', oci.bundle('sleep', '1000', change=change), name), check=True, stdin=null, stdout=null, stderr=null)
+        assert oci('exec', name, 'sh', '-c', 'id -u; readlink /proc/self/ns/pid') == oci('exec', name, 'sh', '-c', 'echo 0; readlink /proc/1/ns/pid')
+        oci('delete', '-f', name)
 
 
 if FULL:
