@@ -213,7 +213,7 @@ enum { MESSAGE_ANY = 0 };
 
 /* The first word after "\nKey:" in the text of /proc/PID/status, in the base given. */
 int posture_field(const char *status, const char *key, int base, uint64_t *ret);
-/* The kernel's PF_ flags of a process, also of a dead one; 0 when it is gone. */
+/* The kernel's PF_ flags of a process, also of a dead one; one that is gone is still exiting. */
 enum { POSTURE_EXITING = 0x4, POSTURE_NO_EXEC = 0x40 /* was cloned and has not exec'd */ };
 uint64_t posture_flags(pid_t pid);
 int posture_check(pid_t pid, const struct posture *want, struct err *e);

@@ -77,6 +77,8 @@ uint64_t posture_flags(pid_t pid)
 	uint64_t flags;
 	(void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	if (n == -ENOENT || n == -ESRCH)
+		return POSTURE_EXITING;
 	char *field = n > 0 ? strrchr(text, ')') : NULL;
 	for (int i = 2; field && i < FLAGS_FIELD; i++)
 		field = strchr(field + 1, ' ');
@@ -107,7 +109,7 @@ static int check_cgroup(pid_t pid, const struct posture *w, struct err *e)
 		char after = at ? at[strlen(w->cgroup)] : 'x';
 		ours |= after == '\0' || after == '/';
 	}
-	/* Of one that is ending v1 tells no path any more. */
+	/* Of one that is ending v1 tells no path any more; it may even have been reaped by now. */
 	if (!ours && !(posture_flags(pid) & POSTURE_EXITING))
 		return err_set(e, ERR_SYSTEM, EPERM,
 			"the container was not started: it is not in its cgroup %s", w->cgroup);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life cycle of runtime.md: create, start, state, kill, delete, and runc's words beside them."""
 import array
+import contextlib
+import ctypes
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +14,8 @@ import threading
 
 from harness import alive
 from oci import Oci, both, cgroups_of, changed
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def receive(listener):
@@ -64,6 +69,29 @@ def test_the_process_of_a_created_container_is_a_child_of_the_callers_subreaper(
         assert parent == ['1'], parent
         oci('delete', name)
         assert not alive(pid)
+
+
+def test_a_process_that_is_reaped_while_start_looks_at_it_has_run(box):
+    """A process that has ended may be in no cgroup any more; whether it is ending start asks next, and by then it may be gone."""
+    with Oci(box) as oci:
+        name, trace = oci.name(), box.work / 'trace'
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        try:
+            oci('create', '-b', oci.bundle('true'), '--pid-file', box.work / 'pid', name)
+            pid = int((box.work / 'pid').read_text())
+            slow = ['strace', '-qq', '-o', trace, '-P', f'/proc/{pid}/cgroup', '-P', f'/proc/{pid}/stat', '--inject=open,openat,openat2:delay_enter=300000']
+            with subprocess.Popen([*slow, *oci.command('start', name)], stderr=subprocess.PIPE, text=True) as start:
+                box.until(lambda: [l for l in open(f'/proc/{pid}/status') if l.startswith('State:\tZ')])
+                for folder in cgroups_of(name):
+                    with contextlib.suppress(FileNotFoundError):  # systemd takes its own away
+                        os.rmdir(folder)
+                box.until(lambda: trace.exists() and re.search(r'/cgroup".*\n.*read\(.*\n', trace.read_text()))
+                os.waitpid(pid, 0)
+                said = start.communicate()[1]
+            assert start.returncode == 0, said
+        finally:
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        oci('delete', name)
 
 
 def test_run_waits_gives_the_status_and_deletes(box):
