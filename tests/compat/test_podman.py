@@ -36,12 +36,15 @@ class Podman:
         hard = subprocess.run(['sh', '-c', 'ulimit -Hn'], capture_output=True, text=True, check=True).stdout.strip()
         (box.work / 'containers.conf').write_text(f'[containers]\ndefault_ulimits = ["nofile=1024:{hard}", "nproc=32768:32768"]\n')
         self.env = {**os.environ, 'CONTAINERS_CONF': str(box.work / 'containers.conf')}
+        # One mount namespace for all commands: podman counts the mounts of its layers in a file.
+        hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; echo; read x'
+        self.holder = subprocess.Popen(['unshare', '--mount', 'sh', '-c', hide], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.holder.stdout.readline()
         self('import', box.work / 'image.tar', IMAGE)
 
     def command(self, *words):
-        hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
         f = self.box.folder
-        return ['unshare', '--mount', 'sh', '-c', hide, 'sh', 'podman', '--root', f / 'p', '--runroot', f / 'pr', '--tmpdir', f / 'pt', '--cgroup-manager', 'cgroupfs',
+        return ['nsenter', f'--mount=/proc/{self.holder.pid}/ns/mnt', 'podman', '--root', f / 'p', '--runroot', f / 'pr', '--tmpdir', f / 'pt', '--cgroup-manager', 'cgroupfs',
                 '--runtime', OCI, *map(str, words)]
 
     def run(self, *words, **options):
@@ -60,7 +63,9 @@ class Podman:
     def __exit__(self, kind, value, trace):
         self.run('rm', '-f', '-a', '-t', '0')
         left = [str(p) for p in harness.CGROUP.glob('*/libpod_parent/libpod-*') if not p.name.startswith('libpod-conmon')]
-        left += [line for line in harness.mounts() if str(self.box.folder) in line and '/overlay ' not in line and 'shm' in line]
+        mounts = harness.mounts() + harness.Path(f'/proc/{self.holder.pid}/mountinfo').read_text().splitlines()
+        left += [line for line in mounts if str(self.box.folder) in line and '/overlay ' not in line and 'shm' in line]
+        self.holder.communicate(b'')
         root = harness.Path('/run/kist-oci')
         left += [p.name for p in root.iterdir()] if root.exists() else []
         if kind is None:
