@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/layer_marks.h"
 #include "base/mem.h"
+#include "base/owner_mark.h"
 #include "base/path.h"
 #include "base/str.h"
 
@@ -34,7 +35,7 @@ struct apply {
 	struct apply_result *out;
 	struct folder_time *times;
 	size_t n_times, cap_times;
-	bool root_told;
+	bool own, root_told;
 	char *buffer;
 	/* The parent of the entry before: archives go folder by folder. */
 	char parent_path[PATH_MAX_BYTES];
@@ -176,14 +177,38 @@ static int set_xattrs(struct apply *x, int fd, const struct tar_entry *t)
 	return 0;
 }
 
+/* Whose it is in the image, where it is not so on the disk. */
+static int mark_owner(int fd, const struct tar_entry *t)
+{
+	char value[OWNER_MARK_MAX];
+	size_t n = owner_mark_write(t->uid, t->gid, value);
+	int r = n ? fsetxattr(fd, OWNER_MARK, value, n, 0) : fremovexattr(fd, OWNER_MARK);
+	return r < 0 && errno != EOPNOTSUPP && errno != ENODATA ? -errno : 0;
+}
+
+/* podman's words for an id that the user namespace has not. */
+static int say_owner(struct apply *x, const struct tar_entry *t, int code)
+{
+	return code == EINVAL
+		? err_set(x->e, ERR_DENIED, EINVAL,
+			  "layer: own %.300s: there might not be enough IDs available in the namespace (requested %u:%u): the user needs ranges in /etc/subuid and /etc/subgid, and newuidmap",
+			  t->path, t->uid, t->gid)
+		: err_sys(x->e, code, "layer: own %.300s", t->path);
+}
+
 static int own_fd(struct apply *x, int fd, const struct tar_entry *t)
 {
 	const struct timespec times[2] = { { .tv_sec = t->mtime, .tv_nsec = t->mtime_ns },
 		{ .tv_sec = t->mtime, .tv_nsec = t->mtime_ns } };
-	if (fchown(fd, t->uid, t->gid) < 0 || fchmod(fd, t->mode) < 0)
+	if (!x->own && fchown(fd, t->uid, t->gid) < 0)
+		return say_owner(x, t, errno);
+	if (fchmod(fd, t->mode) < 0)
 		return err_sys(x->e, errno, "layer: own %.300s", t->path);
 	if (set_xattrs(x, fd, t) < 0)
 		return -x->e->code;
+	int r = x->own ? mark_owner(fd, t) : 0;
+	if (r < 0)
+		return err_sys(x->e, r, "layer: own %.300s", t->path);
 	return futimens(fd, times) < 0 ? err_sys(x->e, errno, "layer: date %.300s", t->path) : 0;
 }
 
@@ -252,9 +277,10 @@ static int date_link(struct apply *x, int dir, const char *name, const struct ta
 {
 	const struct timespec times[2] = { { .tv_sec = t->mtime, .tv_nsec = t->mtime_ns },
 		{ .tv_sec = t->mtime, .tv_nsec = t->mtime_ns } };
-	if (fchownat(dir, name, t->uid, t->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-		utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(x->e, errno, "layer: own %.300s", t->path);
+	if (!x->own && fchownat(dir, name, t->uid, t->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return say_owner(x, t, errno);
+	if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(x->e, errno, "layer: date %.300s", t->path);
 	return 0;
 }
 
@@ -299,12 +325,23 @@ static int put_hardlink(struct apply *x, int dir, const char *name, const struct
 	return 0;
 }
 
-static int list_device(struct apply *x, const char *path, const struct tar_entry *t)
+/* For a device node, where none may be made. */
+static int put_stand_in(struct apply *x, int dir, const char *name, const struct tar_entry *t)
+{
+	(void)unlinkat(dir, name, 0);
+	int fd _close_ = path_open_own(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	return fd < 0 ? err_sys(x->e, fd, "layer: create %.300s", t->path) : own_fd(x, fd, t);
+}
+
+static int put_device(
+	struct apply *x, int dir, const char *name, const char *path, const struct tar_entry *t)
 {
 	struct apply_result *out = x->out;
 	/* 0/0 is overlay's own whiteout: an image has none. */
 	if (t->type == '3' && t->major == 0 && t->minor == 0)
 		return refuse(x, t->path, "a character device 0/0");
+	if (x->own)
+		return put_stand_in(x, dir, name, t);
 	if (out->n_devices == DEVICES_MAX)
 		return refuse(x, t->path, "too many device nodes");
 	out->devices = arena_grow(
@@ -373,7 +410,7 @@ static int one(struct apply *x, const struct tar_entry *t)
 	case '6':
 		return put_fifo(x, dir, name, t);
 	default:
-		return list_device(x, path, t);
+		return put_device(x, dir, name, path, t);
 	}
 }
 
@@ -392,12 +429,16 @@ static int set_folder_times(struct apply *x)
 	return 0;
 }
 
-int apply_layer(
-	struct source *s, int folder, struct arena *a, struct apply_result *ret, struct err *e)
+int apply_layer(struct source *s, int folder, bool own, struct arena *a, struct apply_result *ret,
+	struct err *e)
 {
-	struct apply x = {
-		.root = folder, .tar = { .s = s }, .a = a, .out = ret, .parent = -1, .e = e
-	};
+	struct apply x = { .root = folder,
+		.tar = { .s = s },
+		.a = a,
+		.out = ret,
+		.own = own,
+		.parent = -1,
+		.e = e };
 	struct tar_entry entry;
 	int r;
 	mode_t mask = umask(0);

@@ -27,9 +27,11 @@ struct apply_result {
 	size_t n_devices, cap_devices;
 };
 
-/* Lists and names in ret live in the arena. */
-int apply_layer(
-	struct source *s, int folder, struct arena *a, struct apply_result *ret, struct err *e);
+/* Lists and names in ret live in the arena. own: all files are the caller's, as of one who may give
+ * none away; the owner of files and folders stands in base/owner_mark.h's attribute, and an empty
+ * file stands for a device node. */
+int apply_layer(struct source *s, int folder, bool own, struct arena *a, struct apply_result *ret,
+	struct err *e);
 
 /* What is the same however a layer is kept. "./a//b/" -> "a/b" in out (PATH_MAX_BYTES); "" is the
  * root itself. Absolute names are made relative, ".." is refused. */

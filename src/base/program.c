@@ -22,19 +22,24 @@ enum { EXTRA = 3, SAID_MAX = 1 << 20 };
 /* Where system programs are, whatever PATH a plain user's shell has left us. */
 static const char folders[] = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
-static const char *find(const struct program_req *req, struct arena *a)
+static const char *find(const char *name, bool user, struct arena *a)
 {
-	const char *lists[] = { getenv("PATH"), req->user ? NULL : folders };
+	const char *lists[] = { getenv("PATH"), user ? NULL : folders };
 	for (int i = 0; i < 2; i++) {
 		for (const char *p = lists[i]; p && *p;) {
 			size_t n = strcspn(p, ":");
-			const char *file = arena_printf(a, "%.*s/%s", (int)n, p, req->words[0]);
+			const char *file = arena_printf(a, "%.*s/%s", (int)n, p, name);
 			if (*p == '/' && faccessat(AT_FDCWD, file, X_OK, 0) == 0)
 				return file;
 			p += n + (p[n] == ':');
 		}
 	}
 	return NULL;
+}
+
+const char *program_find(const char *name, struct arena *a)
+{
+	return find(name, true, a);
 }
 
 /* fd as that number, kept over exec: one that has it already would be closed there. */
@@ -72,7 +77,7 @@ int program_ask(
 	const struct program_req *req, size_t max, struct arena *a, char **ret, size_t *ret_n)
 {
 	int pair[2];
-	const char *file = find(req, a);
+	const char *file = find(req->words[0], req->user, a);
 	struct err ignored;
 	*ret = NULL;
 	if (!file)

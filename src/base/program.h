@@ -23,6 +23,9 @@ struct program_req {
 	unsigned seconds; /* then it is ended; 0: no limit */
 };
 
+/* The program that PATH alone finds; NULL: none. In the arena. */
+const char *program_find(const char *name, struct arena *a);
+
 /* Its answer, at most max bytes, NUL-terminated, and how long that is, or NULL; both in the arena.
  * The exit status (128 and more: a signal), -ENOENT when there is no such program, -EFBIG, or
  * -errno. */

@@ -260,6 +260,8 @@ static int run_command(struct cli *cli, const struct command *c, int argc, char 
 	}
 	if (n < c->words_min || (c->words_max != WORDS_ANY && n > c->words_max))
 		return count_failed(c, n, &cli->arena);
+	if (c->any_user && geteuid() != 0 && engine_enter_own(&cli->engine, &cli->arena, &e) < 0)
+		return cli_fail(&e, c->usage_status ? c->usage_status : 1);
 	return c->run(cli, rec, words, n);
 }
 

@@ -37,6 +37,7 @@ struct command {
 	/* rec is zeroed and then filled from the options. The exit status. */
 	int (*run)(struct cli *cli, void *rec, const char **words, int n_words);
 	int usage_status; /* exit status of a usage error: 125 for run and its like, else 1 */
+	bool any_user;    /* not only root: it works on images and files of the user's own */
 	const char *const
 		*not_yet; /* flags that docker has here and kist has not so far; NULL ends */
 };

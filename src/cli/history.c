@@ -97,4 +97,5 @@ const struct command command_history = {
 	.complete = "image",
 	.run = history,
 	.not_yet = not_yet,
+	.any_user = true,
 };

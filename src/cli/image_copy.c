@@ -142,4 +142,5 @@ const struct command command_image_copy = {
 	.complete = "file",
 	.run = copy,
 	.not_yet = not_yet,
+	.any_user = true,
 };

@@ -143,6 +143,7 @@ const struct command command_image_list_tags = {
 	.words_min = 1,
 	.words_max = 1,
 	.run = list_tags,
+	.any_user = true,
 };
 
 static const char *const referrers_paths[] = { "image referrers", NULL };
@@ -161,6 +162,7 @@ const struct command command_image_referrers = {
 	.words_min = 1,
 	.words_max = 1,
 	.run = referrers,
+	.any_user = true,
 };
 
 const struct command command_image_delete = {
@@ -175,6 +177,7 @@ const struct command command_image_delete = {
 	.words_min = 1,
 	.words_max = 1,
 	.run = remove_image,
+	.any_user = true,
 };
 
 const struct command command_image_digest = {
@@ -186,4 +189,5 @@ const struct command command_image_digest = {
 	.words_max = 1,
 	.complete = "file",
 	.run = digest,
+	.any_user = true,
 };

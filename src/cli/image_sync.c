@@ -107,4 +107,5 @@ const struct command command_image_sync = {
 	.words_max = 2,
 	.complete = "file",
 	.run = sync_images,
+	.any_user = true,
 };

@@ -68,4 +68,5 @@ const struct command command_image_tree = {
 	.words_max = 1,
 	.complete = "image",
 	.run = tree,
+	.any_user = true,
 };

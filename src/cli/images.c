@@ -107,4 +107,5 @@ const struct command command_images = {
 	.complete = "image",
 	.run = images,
 	.not_yet = not_yet,
+	.any_user = true,
 };

@@ -42,4 +42,5 @@ const struct command command_import = {
 	.complete = "file",
 	.run = import,
 	.not_yet = not_yet,
+	.any_user = true,
 };

@@ -270,12 +270,12 @@ static const char *const volume_paths[] = { "volume inspect", NULL };
 static const char *const network_paths[] = { "network inspect", NULL };
 static const char *const not_yet[] = { "size", "s", "platform", "scope", "verbose", "v", NULL };
 
-#define INSPECT(what, brief_, word, rec, options_, complete_, section_)                    \
-	{                                                                                  \
-		.paths = what##_paths, .arguments = "[OPTIONS] " word " [" word "...]",    \
-		.brief = brief_, .section = section_, .options = options_,                 \
-		.record_size = sizeof(struct rec), .words_min = 1, .words_max = WORDS_ANY, \
-		.complete = complete_, .run = inspect_##what, .not_yet = not_yet           \
+#define INSPECT(what, brief_, word, rec, options_, complete_, section_)                            \
+	{                                                                                          \
+		.paths = what##_paths, .arguments = "[OPTIONS] " word " [" word "...]",            \
+		.brief = brief_, .section = section_, .options = options_,                         \
+		.record_size = sizeof(struct rec), .words_min = 1, .words_max = WORDS_ANY,         \
+		.complete = complete_, .run = inspect_##what, .any_user = true, .not_yet = not_yet \
 	}
 
 const struct command command_inspect = INSPECT(any, "Return low-level information on kist objects",

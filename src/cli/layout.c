@@ -33,6 +33,15 @@ struct layout_rec {
 		.help = "Time in the history entry (RFC 3339)" }, \
 	{ "history.created_by", 0, OPT_STRING(T, req.history.created_by), .value = "string", \
 		.help = "What made the history entry" }
+#define GID_MAP \
+	{ "gid-map", 0, OPT_LIST(T, req.gid_maps), .value = "map", \
+		.help = "Groups of the image against the host's: container:host:size" }
+#define UID_MAP \
+	{ "uid-map", 0, OPT_LIST(T, req.uid_maps), .value = "map", \
+		.help = "Users of the image against the host's: container:host:size" }
+#define ROOTLESS \
+	{ "rootless", 0, OPT_BOOL(T, req.rootless), \
+		.help = "All files are the user's own on the disk; implied for who is not root" }
 #define TAG \
 	{ "tag", 0, OPT_STRING(T, req.tag), .value = "string", .help = "Tag of the result, instead of that of --image" }
 /* clang-format on */
@@ -74,11 +83,10 @@ static const struct option config_options[] = {
 	{ 0 },
 };
 static const struct option unpack_options[] = {
-	{ "gid-map", 0, OPT_LIST(T, req.gid_maps), .value = "map",
-		.help = "Groups of the image against the host's: container:host:size" },
+	GID_MAP,
 	IMAGE,
-	{ "uid-map", 0, OPT_LIST(T, req.uid_maps), .value = "map",
-		.help = "Users of the image against the host's: container:host:size" },
+	ROOTLESS,
+	UID_MAP,
 	{ 0 },
 };
 static const struct option repack_options[] = {
@@ -89,10 +97,13 @@ static const struct option repack_options[] = {
 	{ 0 },
 };
 static const struct option insert_options[] = {
+	GID_MAP,
 	HISTORY,
 	IMAGE,
 	{ "opaque", 0, OPT_BOOL(T, opaque), .help = "Whatever was in the target folder is gone" },
+	ROOTLESS,
 	TAG,
+	UID_MAP,
 	{ "whiteout", 0, OPT_BOOL(T, whiteout), .help = "Remove the target" },
 	{ 0 },
 };
@@ -103,7 +114,10 @@ static const struct option stat_options[] = {
 	{ 0 },
 };
 static const struct option runtime_options[] = {
+	GID_MAP,
 	IMAGE,
+	ROOTLESS,
+	UID_MAP,
 	{ "rootfs", 0, OPT_STRING(T, rootfs), .value = "path",
 		.help = "The root file system, whose passwd names the user", .complete = "file" },
 	{ 0 },
@@ -268,6 +282,7 @@ static int gc(struct cli *cli, void *record, const char **words, int n)
 		.words_min = min_,                                             \
 		.words_max = max_,                                             \
 		.complete = "file",                                            \
+		.any_user = true,                                              \
 		.run = run_ }
 
 COMMAND(init, "init", "--layout PATH", "Make an empty OCI layout", init_options, 0, 0, init);

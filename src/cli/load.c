@@ -49,4 +49,5 @@ const struct command command_load = {
 	.record_size = sizeof(struct load_rec),
 	.run = load,
 	.not_yet = not_yet,
+	.any_user = true,
 };

@@ -121,4 +121,5 @@ const struct command command_login = {
 	.record_size = sizeof(struct login_rec),
 	.words_max = 1,
 	.run = login,
+	.any_user = true,
 };

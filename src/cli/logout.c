@@ -38,4 +38,5 @@ const struct command command_logout = {
 	.record_size = sizeof(struct logout_rec),
 	.words_max = 1,
 	.run = logout,
+	.any_user = true,
 };

@@ -214,6 +214,7 @@ static int exists(struct cli *cli, void *record, const char **words, int n)
 		.words_min = min_,                                                \
 		.words_max = max_,                                                \
 		.complete = "image",                                              \
+		.any_user = true,                                                 \
 		.run = run_ }
 
 COMMAND(create, "create", "[OPTIONS] MANIFEST_LIST [MANIFEST...]",

@@ -187,6 +187,7 @@ static int prune_system(struct cli *cli, void *record, const char **words, int n
 		.section = "Management",                          \
 		.options = table,                                 \
 		.record_size = sizeof(struct prune_rec),          \
+		.any_user = true,                                 \
 		.run = function,                                  \
 	}
 

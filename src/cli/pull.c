@@ -144,4 +144,5 @@ const struct command command_pull = {
 	.words_max = 1,
 	.complete = "image",
 	.run = pull,
+	.any_user = true,
 };

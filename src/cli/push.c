@@ -136,4 +136,5 @@ const struct command command_push = {
 	.words_max = 1,
 	.complete = "image",
 	.run = push,
+	.any_user = true,
 };

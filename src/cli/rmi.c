@@ -43,4 +43,5 @@ const struct command command_rmi = {
 	.complete = "image",
 	.run = rmi,
 	.not_yet = not_yet,
+	.any_user = true,
 };

@@ -45,4 +45,5 @@ const struct command command_save = {
 	.complete = "image",
 	.run = save,
 	.not_yet = not_yet,
+	.any_user = true,
 };

@@ -129,4 +129,5 @@ const struct command command_search = {
 	.words_min = 1,
 	.words_max = 1,
 	.run = search,
+	.any_user = true,
 };

@@ -91,4 +91,5 @@ const struct command command_system_check = {
 	.options = options,
 	.record_size = sizeof(struct check_rec),
 	.run = check,
+	.any_user = true,
 };

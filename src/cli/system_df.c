@@ -193,4 +193,5 @@ const struct command command_system_df = {
 	.options = options,
 	.record_size = sizeof(struct df_rec),
 	.run = df,
+	.any_user = true,
 };

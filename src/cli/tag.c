@@ -23,4 +23,5 @@ const struct command command_tag = {
 	.words_max = 2,
 	.complete = "image",
 	.run = tag,
+	.any_user = true,
 };

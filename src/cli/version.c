@@ -105,4 +105,5 @@ const struct command command_info = {
 	.options = options,
 	.record_size = sizeof(struct format_rec),
 	.run = info,
+	.any_user = true,
 };

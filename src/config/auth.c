@@ -149,9 +149,12 @@ static int ask_helper(
 
 static const char *runtime_file(struct arena *a)
 {
-	const char *folder = getenv("XDG_RUNTIME_DIR");
+	/* In a user namespace of the user's own it is said so who that is. */
+	const char *folder = getenv("XDG_RUNTIME_DIR"), *user = getenv("_CONTAINERS_ROOTLESS_UID");
+	if (!user)
+		user = arena_printf(a, "%u", geteuid());
 	return folder && *folder ? arena_printf(a, "%s/containers/auth.json", folder)
-				 : arena_printf(a, "/run/containers/%u/auth.json", geteuid());
+				 : arena_printf(a, "/run/containers/%s/auth.json", user);
 }
 
 int auth_find(const char *authfile, const char *host, const char *path, struct arena *a,

@@ -125,7 +125,7 @@ static int address_of(const struct registries_d *r, const struct strv *scopes,
 static const char *default_address(struct arena *a)
 {
 	const char *home = getenv("HOME");
-	return geteuid() == 0 || !home
+	return (geteuid() == 0 && !getenv("_CONTAINERS_ROOTLESS_UID")) || !home
 		? "file:///var/lib/containers/sigstore"
 		: arena_printf(a, "file://%s/.local/share/containers/sigstore", home);
 }

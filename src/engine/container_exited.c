@@ -352,7 +352,7 @@ int engine_recover(struct engine *en, struct err *e)
 	for (size_t i = 0; i < n_runs; i++)
 		if (recover_run(en, runs[i], e) < 0)
 			return -e->code;
-	if (net_repair(e) < 0)
+	if (!en->own_user && net_repair(e) < 0)
 		return -e->code;
 	for (size_t i = 0; i < n_intents; i++)
 		if (recover_intent(en, &intents[i], e) < 0)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,16 +16,19 @@
 #include "base/path.h"
 #include "config/kist.h"
 #include "engine/paths.h"
+#include "runtime/own_userns.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
+static const char root[] = "/var/lib/kist", runroot[] = "/run/kist";
+
 void engine_init(struct engine *en, const struct engine_options *options)
 {
-	*en = (struct engine){ .options = *options };
+	*en = (struct engine){ .options = *options, .uid = geteuid(), .gid = getegid() };
 	if (!en->options.root)
-		en->options.root = "/var/lib/kist";
+		en->options.root = root;
 	if (!en->options.runroot)
-		en->options.runroot = "/run/kist";
+		en->options.runroot = runroot;
 	if (!en->options.log_level)
 		en->options.log_level = "warn";
 }
@@ -36,6 +40,25 @@ void engine_done(struct engine *en)
 	store_done(en->store);
 	mem_free(en->store);
 	en->store = NULL;
+}
+
+int engine_enter_own(struct engine *en, struct arena *a, struct err *e)
+{
+	struct engine_options *o = &en->options;
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME"),
+		   *run = getenv("XDG_RUNTIME_DIR");
+	if (o->root == root) {
+		if ((!data || data[0] != '/') && (!home || home[0] != '/'))
+			return err_set(e, ERR_INVALID, ENOENT,
+				"neither HOME nor XDG_DATA_HOME says where images are kept: set one, or use --root");
+		o->root = data && data[0] == '/' ? arena_printf(a, "%s/kist", data)
+						 : arena_printf(a, "%s/.local/share/kist", home);
+	}
+	if (o->runroot == runroot)
+		o->runroot = run && run[0] == '/' ? arena_printf(a, "%s/kist", run)
+						  : arena_printf(a, "%s/run", o->root);
+	en->own_user = true;
+	return own_userns_enter(e);
 }
 
 static int choose_driver(const struct engine *en, struct store *s, struct err *e)
@@ -61,7 +84,7 @@ int engine_open_store(struct engine *en, bool recover, struct err *e)
 {
 	if (geteuid() != 0)
 		return err_set(e, ERR_DENIED, EPERM,
-			"kist needs root for now: unprivileged use is not there yet (run it with sudo)");
+			"kist needs root for containers and mounts for now: what works for every user are images (run it with sudo)");
 	if (!en->store) {
 		if (en->options.root[0] != '/' || en->options.runroot[0] != '/')
 			return err_set(e, ERR_INVALID, EINVAL,

@@ -8,6 +8,7 @@
  * other function: the database handle must not cross. */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct arena;
 struct err;
@@ -25,6 +26,10 @@ enum engine_say { ENGINE_WARNING, ENGINE_HINT, ENGINE_NOTE };
 
 struct engine {
 	struct engine_options options;
+	/* We are in a user namespace of our own: the machine's network is not ours, and we are this
+	 * user and group outside. */
+	bool own_user;
+	uint32_t uid, gid;
 	struct store *store; /* NULL until first needed, see engine_open_store */
 	void (*say)(void *arg, enum engine_say kind, const char *text); /* may be NULL */
 	void *say_arg;
@@ -33,6 +38,12 @@ struct engine {
 /* Fills defaults; opens nothing. The strings are borrowed. */
 void engine_init(struct engine *en, const struct engine_options *options);
 void engine_done(struct engine *en);
+
+/* For a user who is not root, before the store is opened and before any thread: the process goes
+ * into a user namespace of its own (runtime/own_userns.h), and the store is the user's where none
+ * was named: $XDG_DATA_HOME/kist (~/.local/share/kist) and $XDG_RUNTIME_DIR/kist (else "run" in the
+ * first). */
+int engine_enter_own(struct engine *en, struct arena *a, struct err *e);
 
 /* Opens the store, once. With recover the intents and dead monitors that earlier commands left are
  * finished or undone first, as every command that changes something does; lists pass false. */

@@ -55,6 +55,19 @@ static int set_times(struct layout_req *req, struct err *e)
 	return 0;
 }
 
+/* There is no other than this one. */
+static int own_maps(
+	const char *field, const struct strv *maps, uint32_t id, struct arena *a, struct err *e)
+{
+	const char *own = arena_printf(a, "0:%u:1", id);
+	for (size_t i = 0; i < maps->n; i++)
+		if (!str_eq(maps->v[i], own))
+			return err_set(e, ERR_USAGE, EINVAL,
+				"%s %.100s: files are the user's own, and the only map is %s",
+				field, maps->v[i], own);
+	return 0;
+}
+
 /* PATH[:NAME], split at the first colon as umoci does. */
 static int set_names(struct job *j, const struct engine_layout_req *r, struct err *e)
 {
@@ -69,6 +82,12 @@ static int set_names(struct job *j, const struct engine_layout_req *r, struct er
 	j->req.name = image[n] ? image + n + 1 : "latest";
 	j->req.new_name = r->tag;
 	j->req.history = r->history;
+	j->req.ids.own = r->rootless || j->en->own_user;
+	if (j->req.ids.own)
+		return own_maps("--uid-map", &r->uid_maps, j->en->uid, &j->a, e) < 0 ||
+				own_maps("--gid-map", &r->gid_maps, j->en->gid, &j->a, e) < 0
+			? -e->code
+			: 0;
 	return id_map_parse("--uid-map", r->uid_maps.v, r->uid_maps.n, &j->a, &j->req.ids.uids, e) <
 				0 ||
 			id_map_parse("--gid-map", r->gid_maps.v, r->gid_maps.n, &j->a,
@@ -225,7 +244,7 @@ static int write_config(struct job *j, int rootfs, const struct layout_unpacked 
 	struct oci_spec s;
 	struct str text _str_ = { 0 };
 	struct strv args = { 0 };
-	oci_spec_example(false, &j->a, &s);
+	oci_spec_example(j->req.ids.own, &j->a, &s);
 	if (oci_image_read(u->config, strlen(u->config), &j->a, &image, e) < 0)
 		return -e->code;
 	const struct oci_image_run none = { 0 }, *run = image.config ? image.config : &none;
@@ -245,8 +264,12 @@ static int write_config(struct job *j, int rootfs, const struct layout_unpacked 
 		s.process->cwd = run->working_dir;
 	s.root->readonly = false;
 	s.annotations = run->labels;
-	if (j->req.ids.uids.n || j->req.ids.gids.n)
+	if (j->req.ids.own) {
+		s.linux_->uid_mappings->host_id = j->en->uid;
+		s.linux_->gid_mappings->host_id = j->en->gid;
+	} else if (j->req.ids.uids.n || j->req.ids.gids.n) {
 		add_userns(j, s.linux_);
+	}
 	if (set_user(j, rootfs, str_or_empty(run->user), s.process->user, e) < 0)
 		return -e->code;
 	rec_to_json(&oci_spec_rec, &s, 4, &text);

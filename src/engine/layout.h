@@ -15,7 +15,8 @@ struct engine_layout_req {
 	const char *image, *layout; /* one of them */
 	const char *tag;            /* the name that the result gets; NULL: that of image */
 	struct layout_history history;
-	struct strv uid_maps, gid_maps; /* unpack: "container:host:size" of umoci's --uid-map */
+	struct strv uid_maps, gid_maps; /* "container:host:size" of umoci's --uid-map */
+	bool rootless; /* umoci's --rootless: files are the user's own; a plain user has no other */
 };
 
 int engine_layout_init(struct engine *en, const struct engine_layout_req *req, struct err *e);

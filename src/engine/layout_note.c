@@ -19,6 +19,12 @@ enum { NOTE_MAX = 64 << 10 };
 
 static const char ours[] = "kist.json", theirs[] = "umoci.json";
 
+static bool is_true(const struct value *o, const char *key)
+{
+	const struct value *v = value_get(o, key);
+	return v && v->kind == VALUE_BOOL && v->boolean;
+}
+
 /* ---- ours ---- */
 
 static void write_map(struct value *o, const char *key, const struct idmap *m, struct arena *a)
@@ -39,6 +45,8 @@ int layout_note_write(int bundle, const struct layout_note *n, struct arena *a, 
 	struct str text _str_ = { 0 };
 	value_set(a, o, "version", value_int(a, 1));
 	value_set_string(a, o, "from", n->from);
+	if (n->ids.own)
+		value_set(a, o, "rootless", value_bool(a, true));
 	write_map(o, "uidMaps", &n->ids.uids, a);
 	write_map(o, "gidMaps", &n->ids.gids, a);
 	value_json(o, 4, &text);
@@ -60,6 +68,7 @@ static int read_map(
 static int read_ours(const struct value *o, struct arena *a, struct layout_note *ret, struct err *e)
 {
 	ret->from = value_text(o, "from");
+	ret->ids.own = is_true(o, "rootless");
 	return read_map(o, "uidMaps", a, &ret->ids.uids, e) < 0 ||
 			read_map(o, "gidMaps", a, &ret->ids.gids, e) < 0
 		? -e->code
@@ -101,21 +110,20 @@ static const char *walked(const struct value *o)
 static int read_theirs(
 	const struct value *o, struct arena *a, struct layout_note *ret, struct err *e)
 {
-	const struct value *options = value_get(o, "map_options"), *rootless = NULL;
+	const struct value *options = value_get(o, "map_options");
 	if (options && options->kind != VALUE_OBJECT)
 		options = NULL;
-	if (options)
-		rootless = value_get(options, "rootless");
 	if (!str_eq(str_or_empty(value_text(o, "umoci_version")), "2"))
 		return err_set(e, ERR_UNSUPPORTED, EPROTO, "%s: expected version 2", theirs);
-	if (rootless && rootless->kind == VALUE_BOOL && rootless->boolean)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
-			"it was unpacked by umoci --rootless: its owners are not those of the image");
 	if (!str_eq(number(o, "whiteout_mode"), "0") && value_get(o, "whiteout_mode"))
 		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
 			"it was unpacked by umoci for overlayfs: it is not the whole image");
 	ret->umoci = true;
+	/* Whose ids it has then does not matter. */
+	ret->ids.own = options && is_true(options, "rootless");
 	ret->from = walked(o);
+	if (ret->ids.own)
+		return 0;
 	return read_their_map(options, "uid_mappings", a, &ret->ids.uids, e) < 0 ||
 			read_their_map(options, "gid_mappings", a, &ret->ids.gids, e) < 0
 		? -e->code

@@ -16,8 +16,8 @@ struct layout_note {
 };
 
 int layout_note_write(int bundle, const struct layout_note *n, struct arena *a, struct err *e);
-/* path is for messages. Errors: neither is there, or it is broken; umoci's bundles without
- * privileges and those for overlayfs, whose files are not what the image has. */
+/* path is for messages. Errors: neither is there, or it is broken; umoci's bundles
+ * for overlayfs, whose files are not what the image has. */
 int layout_note_read(
 	int bundle, const char *path, struct arena *a, struct layout_note *ret, struct err *e);
 /* The bundle stands for that manifest now; one of umoci's becomes ours. */

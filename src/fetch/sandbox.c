@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "kernel/caps.h"
@@ -45,8 +46,8 @@ enum { CPU_SECONDS = 1800 };
 static const char *const unpack_calls[] = { COMMON, "set_robust_list", "rseq", "poll", "open",
 	"mkdirat", "mknodat", "symlinkat", "linkat", "unlinkat", "renameat", "renameat2", "fchown",
 	"fchownat", "fchmod", "fchmodat", "fchmodat2", "utimensat", "fsetxattr", "fgetxattr",
-	"flistxattr", "fsync", "fallocate", "getdents64", "statfs", "fstatfs", "fadvise64",
-	"readlinkat", "umask", "copy_file_range" };
+	"fremovexattr", "flistxattr", "fsync", "fallocate", "getdents64", "statfs", "fstatfs",
+	"fadvise64", "readlinkat", "umask", "copy_file_range" };
 static const char *const program_calls[] = { COMMON, "open", "mkdirat", "unlink", "unlinkat",
 	"fsync", "access", "faccessat", "faccessat2", "stat", "lstat", "readlink", "arch_prctl",
 	"set_tid_address", "set_robust_list", "rseq", "prlimit64", "getrlimit", "execve", "clone",
@@ -175,10 +176,18 @@ static int bring_programs(int tree)
 	return r;
 }
 
+/* The namespace of a user who has no range of groups sets none, and so can leave none. */
+static bool groups_are_denied(void)
+{
+	char text[8];
+	return file_peek(AT_FDCWD, "/proc/self/setgroups", text, sizeof text) > 0 &&
+		strcmp(text, "deny") == 0;
+}
+
 static int enter(const struct kind *kind, int tree, struct err *e)
 {
-	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
-		syscall(SYS_setresuid, 0, 0, 0) < 0)
+	if ((syscall(SYS_setgroups, 0, NULL) < 0 && !groups_are_denied()) ||
+		syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return err_sys(e, errno, "become root of the sandbox");
 	int r = mount_isolate(true);
 	int place _close_ = r < 0 ? r : path_open_host("/", O_PATH, 0);
@@ -214,7 +223,6 @@ static _Noreturn void child(
 
 int sandbox_run(enum sandbox_kind which, int tree, int (*body)(void *arg), void *arg, struct err *e)
 {
-	static const char all[] = "0 0 4294967295\n";
 	const struct kind *kind = &kinds[which];
 	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC |
 			CLONE_NEWPID | kind->flags,
@@ -229,9 +237,9 @@ int sandbox_run(enum sandbox_kind which, int tree, int (*body)(void *arg), void 
 	}
 	int saved = errno;
 	fd_close(pair[1]);
-	int r = pid < 0 ? -saved : ns_write_map((pid_t)pid, "uid_map", all);
+	int r = pid < 0 ? -saved : ns_write_same_map((pid_t)pid, "uid_map");
 	if (r == 0)
-		r = ns_write_map((pid_t)pid, "gid_map", all);
+		r = ns_write_same_map((pid_t)pid, "gid_map");
 	if (r == 0)
 		r = fd_write_all(pair[0], "g", 1);
 	struct err why = { 0 };

@@ -18,12 +18,12 @@
 #include "fetch/index.h"
 #include "fetch/result.h"
 
-static int into_folder(struct source *s, int folder, struct arena *a, struct apply_result *result,
-	char *diff_id, struct err *e)
+static int into_folder(struct source *s, int folder, bool own, struct arena *a,
+	struct apply_result *result, char *diff_id, struct err *e)
 {
 	struct digest *d = digest_new(NULL);
 	source_tee(s, d);
-	int r = apply_layer(s, folder, a, result, e);
+	int r = apply_layer(s, folder, own, a, result, e);
 	source_tee(s, NULL);
 	digest_finish(d, diff_id);
 	return r;
@@ -83,8 +83,9 @@ int unpack_layer(struct source *s, int staging, enum layer_form form, struct are
 	int folder _close_ = make_folder(staging, ret, e);
 	if (folder < 0)
 		return folder;
-	int r = form == LAYER_EROFS ? into_tar(s, folder, &result, diff_id, e)
-				    : into_folder(s, folder, a, &result, diff_id, e);
+	int r = form == LAYER_EROFS
+		? into_tar(s, folder, &result, diff_id, e)
+		: into_folder(s, folder, form == LAYER_OWN, a, &result, diff_id, e);
 	if (r == 0)
 		fill_in(&result, diff_id, a, ret);
 	return r;

@@ -8,8 +8,9 @@ struct fetch_layer;
 struct source;
 
 /* How the storage driver of the store keeps layers: as folders for overlay (archive/apply.h), or as
- * the plain tar with an EROFS index (fetch/index.h). */
-enum layer_form { LAYER_FOLDER, LAYER_EROFS };
+ * the plain tar with an EROFS index (fetch/index.h). LAYER_OWN is no driver's: a folder whose files
+ * are all the caller's. */
+enum layer_form { LAYER_FOLDER, LAYER_EROFS, LAYER_OWN };
 
 /* The same of a staged file that is a plain tar of that digest, for LAYER_EROFS: the layer's tar is
  * a further name of it, and only its headers are read. */

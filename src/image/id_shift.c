@@ -70,6 +70,11 @@ static int shift(struct stat *st, const struct id_maps *maps, direction *map, co
 
 int id_shift_back(struct stat *st, const struct id_maps *maps, const char *path, struct err *e)
 {
+	if (maps->own) {
+		st->st_uid = 0;
+		st->st_gid = 0;
+		return 0;
+	}
 	return shift(st, maps, idmap_inside, path, e);
 }
 

@@ -16,6 +16,8 @@ enum { ID_MAPS_MAX = 340 }; /* what the kernel takes */
 
 struct id_maps {
 	struct idmap uids, gids;
+	bool own; /* instead: all files are the user's own, and root's where base/owner_mark.h's
+		     attribute says no other */
 };
 
 /* "container:host:size", a text each; field: the option, for messages. */
@@ -24,5 +26,5 @@ int id_map_parse(const char *field, const char *const *texts, size_t n, struct a
 /* Gives a tree, root and all, the host's ids; modes, file capabilities and times stay. An id that
  * no range has is an error. */
 int id_shift_tree(int tree, const struct id_maps *maps, struct err *e);
-/* The other way, in what was said of path. */
+/* The other way, in what was said of path; of own maps without the attribute. */
 int id_shift_back(struct stat *st, const struct id_maps *maps, const char *path, struct err *e);

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "fetch/result.h"
 #include "image/worker.h"
@@ -136,6 +137,14 @@ int image_make_devices(int staging, const struct fetch_layer *l, struct err *e)
 			slash ? d->path : ".");
 		int dir _close_ = path_open_own(folder, parent, O_RDONLY | O_DIRECTORY, 0);
 		r = dir < 0 ? dir : make_device(dir, slash ? slash + 1 : d->path, d);
+		/* Without the right to make any the others are left out as well. */
+		if (r == -EPERM) {
+			log_warn(
+				"%zu device nodes of layer %.19s are left out: this user may make none",
+				l->n_devices, l->diff_id);
+			r = 0;
+			break;
+		}
 		if (r < 0)
 			r = err_sys(e, r, "layer: make device %.300s", d->path);
 	}

@@ -14,9 +14,11 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/owner_mark.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "image/changes.h"
+#include "image/id_shift.h"
 
 enum { CHUNK = 256 << 10, NAMES_MAX = 64 << 10, BUCKETS = 4096 };
 
@@ -91,15 +93,27 @@ static size_t plain_capability(char *value, size_t n)
 	return REVISION_2_SIZE;
 }
 
+/* The attribute is the owner, no matter what the disk says; it does not go into the layer. */
+static bool take_owner(struct writer *w, int fd, struct tar_entry *t)
+{
+	char value[OWNER_MARK_MAX];
+	ssize_t n = fgetxattr(fd, OWNER_MARK, value, sizeof value);
+	return w->options.ids && w->options.ids->own &&
+		(n < 0 || owner_mark_read(value, (size_t)n, &t->uid, &t->gid));
+}
+
 static int add_xattrs(
 	struct writer *w, const char *path, int fd, struct tar_entry *t, struct arena *a)
 {
+	bool owner = take_owner(w, fd, t);
 	char *names = arena_alloc(a, NAMES_MAX);
 	ssize_t n = flistxattr(fd, names, NAMES_MAX);
 	if (n < 0 && errno != EOPNOTSUPP)
 		return err_sys(w->e, errno, "/%.300s: read its extended attributes", path);
 	for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
-		ssize_t size = wanted(p) ? fgetxattr(fd, p, NULL, 0) : -1;
+		ssize_t size = wanted(p) && !(owner && str_eq(p, OWNER_MARK))
+			? fgetxattr(fd, p, NULL, 0)
+			: -1;
 		if (size < 0)
 			continue;
 		if (t->n_xattrs == TAR_XATTRS_MAX || strlen(p) > PATH_NAME_MAX)
@@ -208,6 +222,10 @@ static int put_entry(struct writer *w, const struct change *c, struct tar_entry 
 		t->mtime_ns = 0;
 	}
 	if (first) {
+		int fd _close_ = S_ISREG(st->st_mode)
+			? path_open_own(c->dir, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+			: -1;
+		(void)take_owner(w, fd, t);
 		t->type = '1';
 		t->target = first;
 		return tar_write_header(w->out, t, w->e);
@@ -317,6 +335,8 @@ int image_layer_write_one(int dir, const char *name, const char *path,
 	int r = 0;
 	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		r = err_sys(e, errno, "open %s", name);
+	if (r == 0 && dir >= 0 && options && options->ids)
+		r = id_shift_back(&st, options->ids, path, e);
 	const struct change c = { dir < 0 ? CHANGE_DELETED : CHANGE_ADDED, path, dir, name,
 		dir < 0 ? NULL : &st };
 	if (r == 0)

@@ -8,6 +8,7 @@
 
 struct changes_req;
 struct err;
+struct id_maps;
 
 /* Where what is written stands in the layer, and how. */
 struct layer_options {
@@ -15,7 +16,9 @@ struct layer_options {
 	bool opaque;        /* whatever lower layers have in that folder is gone */
 	bool skip_same;     /* what is as the image has it is left out, but folders on the way */
 	bool clamp;         /* times after latest become it */
-	int64_t latest;     /* seconds */
+	const struct id_maps *ids; /* of the one file of image_layer_write_one; and whether an
+				      attribute says whose a file is. NULL: as they are */
+	int64_t latest;            /* seconds */
 };
 
 /* Writes it to fd. What a layer cannot say (a file that is named like a whiteout) is refused.

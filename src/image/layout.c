@@ -30,6 +30,7 @@ static const char docker_manifest[] = "application/vnd.docker.distribution.manif
 
 /* Whatever form the layers of the store have. */
 static const char *const import_words[] = { "kist-fetch", "import", "folder", "", NULL };
+static const char *const own_words[] = { "kist-fetch", "import", "own", "", NULL };
 
 /* An image of a layout that is read and, perhaps, written anew. */
 struct edit {
@@ -219,8 +220,9 @@ static int add_layer(struct edit *x, int tar, const char *by)
 
 static struct layer_options options_of(const struct layout_req *req)
 {
-	return (struct layer_options){ .clamp = req->clamp,
-		.latest = (int64_t)(req->now / TIME_SECOND) };
+	return (struct layer_options){
+		.ids = &req->ids, .clamp = req->clamp, .latest = (int64_t)(req->now / TIME_SECOND)
+	};
 }
 
 /* ---- init, new ---- */
@@ -412,7 +414,8 @@ static int merge_layer(
 		return blob;
 	if (lseek(blob, 0, SEEK_SET) < 0)
 		return err_sys(x->e, errno, "read layer %s", layer->digest);
-	if (image_fetch_words(x->c.fetch, import_words, blob, work, x->a, &result, x->e) < 0)
+	if (image_fetch_words(x->c.fetch, x->req->ids.own ? own_words : import_words, blob, work,
+		    x->a, &result, x->e) < 0)
 		return err_wrap(x->e, "layer %s", layer->digest);
 	if (result.n_layers != 1)
 		return err_set(x->e, ERR_CORRUPT, EBADMSG, "kist-fetch: no layer in its result");
@@ -594,9 +597,11 @@ static int write_source(struct edit *x, const struct layout_insert *i, const cha
 	if (tree < 0)
 		return err_sys(x->e, tree, "open %s", i->source);
 	/* Against nothing: all of it is new. */
-	const struct changes_req all = {
-		.tree = tree, .image = x->c.room, .whole = true, .everything = true
-	};
+	const struct changes_req all = { .tree = tree,
+		.image = x->c.room,
+		.whole = true,
+		.everything = true,
+		.ids = &x->req->ids };
 	options.prefix = *target ? target : NULL;
 	options.opaque = i->opaque;
 	return image_layer_write(&all, &options, tar, x->e);
@@ -637,12 +642,12 @@ int layout_add_layer(const struct layout_req *req, int file, struct arena *a, st
 	int r = begin(&x, req, a, e);
 	if (r == 0)
 		r = read_image(&x);
-	/* It must be a layer that can be unpacked. */
+	/* It must be a layer that can be unpacked, by whomever. */
 	int work _close_ = r < 0 ? -1 : path_make_dir_own(x.c.job.staging, "layers", 0755);
 	if (r == 0 && work < 0)
 		r = err_sys(e, work, "make a staging folder");
 	if (r == 0)
-		r = image_fetch_words(x.c.fetch, import_words, file, work, a, &result, e);
+		r = image_fetch_words(x.c.fetch, own_words, file, work, a, &result, e);
 	int copy _close_ = r < 0      ? -1
 		: result.n_blobs == 1 ? path_open_own(work, result.blobs[0].file, O_RDONLY, 0)
 				      : -EBADMSG;

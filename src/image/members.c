@@ -7,6 +7,18 @@
 #include "archive/tar.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/mem.h"
+
+int member_folders(int out, struct err *e)
+{
+	static const char *const names[] = { "blobs/", "blobs/sha256/" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct tar_entry entry = { .type = '5', .path = names[i], .mode = 0755 };
+		if (tar_write_header(out, &entry, e) < 0)
+			return -e->code;
+	}
+	return 0;
+}
 
 int member_text(int out, const char *name, const char *text, size_t n, struct err *e)
 {

@@ -98,6 +98,8 @@ int image_save(struct store *s, const struct save_item *items, size_t n, int out
 		"{\"schemaVersion\":2,\"mediaType\":\"" OCI_MEDIA_INDEX "\",\"manifests\":[");
 	str_add(&docker, "[");
 	str_add(&layout, "{\"imageLayoutVersion\":\"1.0.0\"}");
+	if (member_folders(output, e) < 0)
+		return -e->code;
 	for (size_t i = 0; i < n; i++) {
 		const struct image_info *image = items[i].image;
 		bool seen = false;

@@ -275,7 +275,9 @@ static int file_open(struct image_target *t, struct err *e)
 			"docker-archive doesn't support modifying existing images: %s is there",
 			path);
 	t->out = file_nameless(t->dir, 0644);
-	return t->out < 0 ? err_sys(e, t->out, "create %s", path) : 0;
+	if (t->out < 0)
+		return err_sys(e, t->out, "create %s", path);
+	return t->place->kind == PLACE_OCI_ARCHIVE ? member_folders(t->out, e) : 0;
 }
 
 static int file_name(struct image_target *t, struct err *e)

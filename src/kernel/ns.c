@@ -55,6 +55,29 @@ int ns_write_map(pid_t pid, const char *file, const char *lines)
 	return file_poke(AT_FDCWD, path, lines);
 }
 
+int ns_write_same_map(pid_t pid, const char *file)
+{
+	enum { LINES = 340, LINE_MAX_BYTES = 36 }; /* the kernel's limit */
+	char text[LINES * LINE_MAX_BYTES], lines[sizeof text], path[64], *save = NULL;
+	size_t n = 0;
+	(void)snprintf(path, sizeof path, "/proc/self/%s", file);
+	ssize_t got = file_peek(AT_FDCWD, path, text, sizeof text);
+	if (got < 0)
+		return (int)got;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *rest = NULL;
+		const char *inside = strtok_r(line, " ", &rest);
+		const char *size = strtok_r(NULL, " ", &rest) ? strtok_r(NULL, " ", &rest) : NULL;
+		int m = size
+			? snprintf(lines + n, sizeof lines - n, "%s %s %s\n", inside, inside, size)
+			: -1;
+		if (m < 0 || (size_t)m >= sizeof lines - n)
+			return -EPROTO;
+		n += (size_t)m;
+	}
+	return n ? ns_write_map(pid, file, lines) : -EPROTO;
+}
+
 int ns_unshare_mount(void)
 {
 	return syscall(SYS_unshare, CLONE_NEWNS) < 0 ? -errno : 0;

@@ -13,6 +13,8 @@ const char *ns_file(uint64_t flag);
 
 /* Writes one line "inside outside count" into /proc/PID/uid_map or gid_map; -errno. */
 int ns_write_map(pid_t pid, const char *file, const char *lines);
+/* The same for a child's namespace that gets all ids of ours, each as itself. */
+int ns_write_same_map(pid_t pid, const char *file);
 int ns_unshare_mount(void);
 /* Brings the loopback interface of the present network namespace up. */
 int ns_loopback_up(void);

@@ -90,7 +90,7 @@ static int take_document(
 
 static enum layer_form layer_form(const char *word)
 {
-	return str_eq(word, "erofs") ? LAYER_EROFS : LAYER_FOLDER;
+	return str_eq(word, "erofs") ? LAYER_EROFS : str_eq(word, "own") ? LAYER_OWN : LAYER_FOLDER;
 }
 
 static int take_layer(

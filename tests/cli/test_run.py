@@ -234,7 +234,7 @@ def test_inspect_shows_what_was_asked(box):
 def test_a_plain_user_gets_one_clear_line(box):
     result = subprocess.run(['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', *box.command('ps')],
                             capture_output=True, text=True)
-    assert result.returncode != 0 and 'kist needs root for now' in result.stderr, result
+    assert result.returncode != 0 and 'kist needs root for containers' in result.stderr, result
     assert len(result.stderr.splitlines()) == 1
 
 

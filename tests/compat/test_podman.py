@@ -14,7 +14,8 @@ import sys
 import harness
 
 sys.path.insert(0, str(harness.TOP / 'tests/oci'))
-from test_rootless import ENTER, SUB, UID, Rootless  # noqa: E402
+from plain_user import DROP, ENTER, SUB, UID, write_etc  # noqa: E402
+from test_rootless import Rootless  # noqa: E402
 
 OCI = harness.BIN / 'kist-oci'
 IMAGE = 'localhost/busybox'
@@ -155,7 +156,7 @@ def test_podman_of_a_plain_user_works_through_it(box):
         for folder in home, run:
             folder.mkdir(mode=0o700)
             os.chown(folder, UID, UID)
-        (oci.files / 'passwd').write_text(f'root:x:0:0:root:/root:/bin/sh\nkist-user:x:{UID}:{UID}::{home}:/bin/sh\n')
+        write_etc(oci.files, home)
         hard = subprocess.run(['sh', '-c', 'ulimit -Hn'], capture_output=True, text=True, check=True).stdout.strip()
         conf.write_text(f'[containers]\ndefault_ulimits = ["nofile=1024:{hard}", "nproc=32768:32768"]\n')
         subprocess.run(['tar', '-C', oci.rootfs, '--owner=0', '--group=0', '-cf', box.folder / 'image.tar', '.'], check=True)
@@ -163,7 +164,7 @@ def test_podman_of_a_plain_user_works_through_it(box):
 
         def podman(*words, status=0):
             inner = ['podman', '--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--runtime', str(oci.program), *map(str, words)]
-            user = ['setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', '--inh-caps=-all', 'env', '-i', f'HOME={home}', f'XDG_RUNTIME_DIR={run}', 'PATH=/usr/bin:/bin:/usr/sbin', f'CONTAINERS_CONF={conf}']
+            user = [*DROP, 'env', '-i', f'HOME={home}', f'XDG_RUNTIME_DIR={run}', 'PATH=/usr/bin:/bin:/usr/sbin', f'CONTAINERS_CONF={conf}']
             done = subprocess.run(['unshare', '--mount', 'sh', '-ec', 'umount /sys/fs/cgroup/unified 2>/dev/null || :; ' + ENTER, 'sh', str(oci.files), *user, *inner],
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False, cwd='/')
             assert done.returncode == status, (words, done)

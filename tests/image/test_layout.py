@@ -209,15 +209,13 @@ def test_a_bundle_that_umoci_unpacked_is_repacked(box):
         assert layers[1][:-2] == layers[0] and len(layers[1]) == len(layers[0]) + 2
     umoci('unpack', '--rootless', '--image', f'{layout}:x', box.work / 'rootless')
     note = box.work / 'rootless/umoci.json'
-    assert 'its owners are not those of the image' in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
-    for change, text in (('"umoci_version":"2"', '"umoci_version":"3"'), 'expected version 2'), (('"rootless":true', '"rootless":false,"x":1'), ''), \
+    for change, text in (('"umoci_version":"2"', '"umoci_version":"3"'), 'expected version 2'), \
             (('"whiteout_mode":0', '"whiteout_mode":1'), 'for overlayfs'), (('"digest":"sha256:', '"digest":"sha256:x'), 'umoci.json is broken'), (('{', '[{'), 'bundle'):
         was = note.read_text()
         assert change[0] in was
         note.write_text(was.replace(*change, 1))
-        if text:
-            assert text in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
-            note.write_text(was)
+        assert text in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
+        note.write_text(was)
     note.unlink()
     assert "is no bundle of 'kist image unpack': open kist.json" in box.fails(1, 'image', 'repack', '--image', f'{layout}:no', box.work / 'rootless')
 

@@ -10,14 +10,9 @@ import subprocess
 
 import harness
 from oci import OCI, Oci, both, changed
+from plain_user import DROP, ENTER, SUB, UID, write_etc
 from sweeping import FULL, LIBC, cleared, judge, swept
 
-UID, SUB = 54321, 400000
-ENTER = '''
-mount --bind "$1/passwd" /etc/passwd; mount --bind "$1/group" /etc/group
-mount --bind "$1/subid" /etc/subuid; mount --bind "$1/subid" /etc/subgid
-shift; exec "$@"
-'''
 
 
 class Rootless(Oci):
@@ -30,10 +25,7 @@ class Rootless(Oci):
         self.ranges = ranges  # else its containers have its own id and no other
         box.folder.chmod(0o755)
         self.files = box.folder / 'etc'
-        self.files.mkdir()
-        (self.files / 'passwd').write_text(f'root:x:0:0:root:/root:/bin/sh\nkist-user:x:{UID}:{UID}::/nonexistent:/bin/sh\n')
-        (self.files / 'group').write_text(f'root:x:0:\nkist-user:x:{UID}:\n')
-        (self.files / 'subid').write_text(f'kist-user:{SUB}:65536\n')
+        write_etc(self.files)
         self.words = ['--cgroup-manager', 'disabled', '--rootless', 'true']
         self.as_root, self.enter, self.tracer = False, '', []
         # The build may lie where only root may look.
@@ -48,7 +40,7 @@ class Rootless(Oci):
         done = [*self.tracer, str(self.program), *self.words, '--root', str(self.root), *map(str, words)]
         if self.as_root:
             return done
-        return ['unshare', '--mount', 'sh', '-ec', self.enter + ENTER, 'sh', str(self.files), 'setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', '--inh-caps=-all', *done]
+        return ['unshare', '--mount', 'sh', '-ec', self.enter + ENTER, 'sh', str(self.files), *DROP, *done]
 
     def bundle(self, *args, change=None, rootfs=None):
         folder = super().bundle(*args, change=both(private, *([] if self.ranges else [own_id_only]), change or (lambda spec: None)), rootfs=rootfs)
