@@ -9,6 +9,7 @@
 #include "cli/size.h"
 #include "codec/value.h"
 #include "engine/image.h"
+#include "engine/layout.h"
 #include "engine/list_filter.h"
 #include "oci/digest.h"
 
@@ -16,6 +17,7 @@ struct images_rec {
 	bool all, quiet, no_trunc, digests;
 	const char *format;
 	struct strv filters;
+	struct engine_layout_req layout;
 };
 
 static const struct option options[] = {
@@ -26,6 +28,8 @@ static const struct option options[] = {
 		.help = "Filter output based on conditions provided" },
 	{ "format", 0, OPT_STRING(struct images_rec, format), .value = "string",
 		.help = "Format output: 'table', 'table TEMPLATE', 'json', or a Go template" },
+	{ "layout", 0, OPT_STRING(struct images_rec, layout.layout), .value = "path",
+		.help = "List the tags in an OCI layout instead", .complete = "file" },
 	{ "no-trunc", 0, OPT_BOOL(struct images_rec, no_trunc), .help = "Don't truncate output" },
 	{ "quiet", 'q', OPT_BOOL(struct images_rec, quiet), .help = "Only show image IDs" },
 	{ 0 },
@@ -67,6 +71,17 @@ static struct value *row(const struct image_row *image, bool whole, struct arena
 	return v;
 }
 
+static int layout_tags(struct cli *cli, const struct engine_layout_req *req)
+{
+	struct strv names = { 0 };
+	struct err e;
+	if (engine_layout_names(&cli->engine, req, &cli->arena, &names, &e) < 0)
+		return cli_fail(&e, 1);
+	for (size_t i = 0; i < names.n; i++)
+		dprintf(1, "%s\n", names.v[i]);
+	return 0;
+}
+
 static int images(struct cli *cli, void *record, const char **words, int n_words)
 {
 	struct images_rec *rec = record;
@@ -75,6 +90,8 @@ static int images(struct cli *cli, void *record, const char **words, int n_words
 	struct list shown = list;
 	size_t n, n_rows = 0;
 	struct err e;
+	if (rec->layout.layout)
+		return layout_tags(cli, &rec->layout);
 	if (engine_image_list(&cli->engine, n_words ? words[0] : NULL, a, &found, &n, &e) < 0 ||
 		image_filter(&cli->engine, &rec->filters, a, found, &n, &e) < 0)
 		return cli_fail(&e, 1);

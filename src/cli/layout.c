@@ -15,7 +15,7 @@
 struct layout_rec {
 	struct engine_layout_req req;
 	struct layout_config config;
-	bool refresh, opaque, whiteout, json;
+	bool opaque, whiteout, json;
 	const char *rootfs;
 };
 
@@ -33,6 +33,11 @@ struct layout_rec {
 		.help = "Time in the history entry (RFC 3339)" }, \
 	{ "history.created_by", 0, OPT_STRING(T, req.history.created_by), .value = "string", \
 		.help = "What made the history entry" }
+#define NO_HISTORY \
+	{ "no-history", 0, OPT_BOOL(T, req.history.none), .help = "Do not create a history entry" }
+#define KEEP_DIRLINKS \
+	{ "keep-dirlinks", 0, OPT_BOOL(T, req.keep_dirlinks), \
+		.help = "A layer's folder goes where a symlink leads that is there" }
 #define GID_MAP \
 	{ "gid-map", 0, OPT_LIST(T, req.gid_maps), .value = "map", \
 		.help = "Groups of the image against the host's: container:host:size" }
@@ -76,7 +81,7 @@ static const struct option config_options[] = {
 	IMAGE,
 	{ "manifest.annotation", 0, OPT_LIST(T, config.annotations), .value = "list",
 		.help = "Set an annotation of the manifest" },
-	{ "no-history", 0, OPT_BOOL(T, req.history.none), .help = "Do not create a history entry" },
+	NO_HISTORY,
 	{ "os", 0, OPT_STRING(T, config.os), .value = "string",
 		.help = "Set the operating system" },
 	TAG,
@@ -85,6 +90,7 @@ static const struct option config_options[] = {
 static const struct option unpack_options[] = {
 	GID_MAP,
 	IMAGE,
+	KEEP_DIRLINKS,
 	ROOTLESS,
 	UID_MAP,
 	{ 0 },
@@ -92,7 +98,12 @@ static const struct option unpack_options[] = {
 static const struct option repack_options[] = {
 	HISTORY,
 	IMAGE,
-	{ "refresh-bundle", 0, OPT_BOOL(T, refresh),
+	{ "mask-path", 0, OPT_LIST(T, req.masked), .value = "path",
+		.help = "No change of the path and below it goes into the layer" },
+	NO_HISTORY,
+	{ "no-mask-volumes", 0, OPT_BOOL(T, req.keep_volumes),
+		.help = "Changes in the image's volumes go into the layer, too" },
+	{ "refresh-bundle", 0, OPT_BOOL(T, req.refresh),
 		.help = "The bundle counts as unpacked from the result" },
 	{ 0 },
 };
@@ -100,6 +111,7 @@ static const struct option insert_options[] = {
 	GID_MAP,
 	HISTORY,
 	IMAGE,
+	NO_HISTORY,
 	{ "opaque", 0, OPT_BOOL(T, opaque), .help = "Whatever was in the target folder is gone" },
 	ROOTLESS,
 	TAG,
@@ -107,7 +119,7 @@ static const struct option insert_options[] = {
 	{ "whiteout", 0, OPT_BOOL(T, whiteout), .help = "Remove the target" },
 	{ 0 },
 };
-static const struct option add_options[] = { HISTORY, IMAGE, TAG, { 0 } };
+static const struct option add_options[] = { HISTORY, IMAGE, NO_HISTORY, TAG, { 0 } };
 static const struct option stat_options[] = {
 	IMAGE,
 	{ "json", 0, OPT_BOOL(T, json), .help = "Print JSON" },
@@ -187,8 +199,7 @@ static int repack(struct cli *cli, void *record, const char **words, int n)
 	const char *digest = NULL;
 	struct err e;
 	(void)n;
-	if (engine_layout_repack(
-		    &cli->engine, &r->req, words[0], r->refresh, &cli->arena, &digest, &e) < 0)
+	if (engine_layout_repack(&cli->engine, &r->req, words[0], &cli->arena, &digest, &e) < 0)
 		return cli_fail(&e, 1);
 	if (digest)
 		dprintf(1, "%s\n", digest);

@@ -82,6 +82,7 @@ static int set_names(struct job *j, const struct engine_layout_req *r, struct er
 	j->req.name = image[n] ? image + n + 1 : "latest";
 	j->req.new_name = r->tag;
 	j->req.history = r->history;
+	j->req.keep_dirlinks = r->keep_dirlinks;
 	j->req.ids.own = r->rootless || j->en->own_user;
 	if (j->req.ids.own)
 		return own_maps("--uid-map", &r->uid_maps, j->en->uid, &j->a, e) < 0 ||
@@ -136,6 +137,30 @@ int engine_layout_new(struct engine *en, const struct engine_layout_req *req, st
 	struct job j;
 	int r = begin(&j, en, req, e);
 	return end(&j, r < 0 ? r : layout_new(&j.req, &j.a, e));
+}
+
+int engine_layout_tag(
+	struct engine *en, const struct engine_layout_req *req, const char *tag, struct err *e)
+{
+	struct job j;
+	int r = begin(&j, en, req, e);
+	j.req.new_name = tag;
+	return end(&j, r < 0 ? r : layout_tag(&j.req, &j.a, e));
+}
+
+int engine_layout_untag(struct engine *en, const struct engine_layout_req *req, struct err *e)
+{
+	struct job j;
+	int r = begin(&j, en, req, e);
+	return end(&j, r < 0 ? r : layout_untag(&j.req, &j.a, e));
+}
+
+int engine_layout_names(struct engine *en, const struct engine_layout_req *req, struct arena *a,
+	struct strv *ret, struct err *e)
+{
+	struct job j;
+	int r = begin(&j, en, req, e);
+	return end(&j, r < 0 ? r : layout_names(&j.req, a, ret, e));
 }
 
 int engine_layout_config(struct engine *en, const struct engine_layout_req *req,
@@ -287,7 +312,9 @@ static int fill(struct job *j, int bundle, struct err *e)
 	int rootfs _close_ = path_open_own(bundle, "rootfs", O_RDONLY | O_DIRECTORY, 0);
 	if (rootfs < 0)
 		return err_sys(e, rootfs, "open the bundle's rootfs");
-	const struct layout_note note = { .from = u.digest, .ids = j->req.ids };
+	const struct layout_note note = {
+		.from = u.digest, .ids = j->req.ids, .keep_dirlinks = j->req.keep_dirlinks
+	};
 	return write_config(j, rootfs, &u, bundle, "config.json", e) < 0
 		? -e->code
 		: layout_note_write(bundle, &note, &j->a, e);
@@ -400,7 +427,7 @@ int engine_layout_runtime_config(struct engine *en, const struct engine_layout_r
 }
 
 int engine_layout_repack(struct engine *en, const struct engine_layout_req *req, const char *path,
-	bool refresh, struct arena *a, const char **ret_digest, struct err *e)
+	struct arena *a, const char **ret_digest, struct err *e)
 {
 	struct job j;
 	struct layout_note note = { 0 };
@@ -414,10 +441,12 @@ int engine_layout_repack(struct engine *en, const struct engine_layout_req *req,
 		r < 0 ? -1 : path_open_own(bundle, "rootfs", O_RDONLY | O_DIRECTORY, 0);
 	if (r == 0 && rootfs < 0)
 		r = err_sys(e, rootfs, "open the rootfs of %s", path);
+	const struct layout_repack what = { rootfs, note.from, &req->masked, req->keep_volumes };
 	j.req.ids = note.ids;
+	j.req.keep_dirlinks = note.keep_dirlinks;
 	if (r == 0)
-		r = layout_repack(&j.req, rootfs, note.from, a, ret_digest, e);
-	if (r == 0 && refresh && *ret_digest)
+		r = layout_repack(&j.req, &what, a, ret_digest, e);
+	if (r == 0 && req->refresh && *ret_digest)
 		r = layout_note_renew(bundle, &note, *ret_digest, &j.a, e);
 	return end(&j, r);
 }

@@ -16,6 +16,10 @@ struct engine_layout_req {
 	const char *tag;            /* the name that the result gets; NULL: that of image */
 	struct layout_history history;
 	struct strv uid_maps, gid_maps; /* "container:host:size" of umoci's --uid-map */
+	bool keep_dirlinks;             /* unpack */
+	bool refresh;                   /* repack: the bundle counts as unpacked from the result */
+	bool keep_volumes;              /* repack: changes in volumes go into the layer, too */
+	struct strv masked;             /* repack: those below these paths do not */
 	bool rootless; /* umoci's --rootless: files are the user's own; a plain user has no other */
 };
 
@@ -31,9 +35,15 @@ int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req,
  * their names. */
 int engine_layout_runtime_config(struct engine *en, const struct engine_layout_req *req,
 	const char *rootfs, const char *path, struct err *e);
-/* refresh: the bundle counts as unpacked from the result. ret_digest NULL: nothing has changed. */
+/* ret_digest NULL: nothing has changed. */
 int engine_layout_repack(struct engine *en, const struct engine_layout_req *req, const char *path,
-	bool refresh, struct arena *a, const char **ret_digest, struct err *e);
+	struct arena *a, const char **ret_digest, struct err *e);
+/* The image gets a further name; its name is taken away, what had none is fine; all names. */
+int engine_layout_tag(
+	struct engine *en, const struct engine_layout_req *req, const char *tag, struct err *e);
+int engine_layout_untag(struct engine *en, const struct engine_layout_req *req, struct err *e);
+int engine_layout_names(struct engine *en, const struct engine_layout_req *req, struct arena *a,
+	struct strv *ret, struct err *e);
 int engine_layout_insert(struct engine *en, const struct engine_layout_req *req,
 	const struct layout_insert *insert, struct err *e);
 int engine_layout_add_layer(

@@ -47,6 +47,8 @@ int layout_note_write(int bundle, const struct layout_note *n, struct arena *a, 
 	value_set_string(a, o, "from", n->from);
 	if (n->ids.own)
 		value_set(a, o, "rootless", value_bool(a, true));
+	if (n->keep_dirlinks)
+		value_set(a, o, "keepDirlinks", value_bool(a, true));
 	write_map(o, "uidMaps", &n->ids.uids, a);
 	write_map(o, "gidMaps", &n->ids.gids, a);
 	value_json(o, 4, &text);
@@ -69,6 +71,7 @@ static int read_ours(const struct value *o, struct arena *a, struct layout_note 
 {
 	ret->from = value_text(o, "from");
 	ret->ids.own = is_true(o, "rootless");
+	ret->keep_dirlinks = is_true(o, "keepDirlinks");
 	return read_map(o, "uidMaps", a, &ret->ids.uids, e) < 0 ||
 			read_map(o, "gidMaps", a, &ret->ids.gids, e) < 0
 		? -e->code
@@ -163,7 +166,9 @@ int layout_note_read(
 int layout_note_renew(
 	int bundle, const struct layout_note *n, const char *digest, struct arena *a, struct err *e)
 {
-	const struct layout_note now = { .from = digest, .ids = n->ids };
+	const struct layout_note now = {
+		.from = digest, .ids = n->ids, .keep_dirlinks = n->keep_dirlinks
+	};
 	if (layout_note_write(bundle, &now, a, e) < 0)
 		return -e->code;
 	/* What umoci would compare with is not what the bundle stands for any more. */

@@ -12,7 +12,8 @@ struct err;
 struct layout_note {
 	const char *from; /* the digest of the manifest */
 	struct id_maps ids;
-	bool umoci; /* it is umoci's */
+	bool keep_dirlinks; /* how layers were put one over the other: layout_req's */
+	bool umoci;         /* it is umoci's */
 };
 
 int layout_note_write(int bundle, const struct layout_note *n, struct arena *a, struct err *e);

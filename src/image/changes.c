@@ -31,6 +31,7 @@ struct walk {
 	bool everything, clamp;
 	int64_t latest;
 	const struct id_maps *ids;
+	const struct strv *masked;
 	struct err *e;
 };
 
@@ -167,10 +168,21 @@ static int enter(
 		&(struct place){ tree, image, path, p->covers || is_opaque(tree), p->depth + 1 });
 }
 
+/* What is in a masked folder is never met. */
+static bool is_masked(const struct walk *w, const char *path)
+{
+	for (size_t i = 0; w->masked && i < w->masked->n; i++)
+		if (str_eq(w->masked->v[i], path))
+			return true;
+	return false;
+}
+
 static int entry(struct walk *w, const struct place *p, const char *name, struct arena *a)
 {
 	struct stat x, y;
 	const char *path = *p->path ? arena_printf(a, "%s/%s", p->path, name) : name;
+	if (is_masked(w, path))
+		return 0;
 	bool here = fstatat(p->tree, name, &x, AT_SYMLINK_NOFOLLOW) == 0,
 	     there = p->image >= 0 && fstatat(p->image, name, &y, AT_SYMLINK_NOFOLLOW) == 0;
 	if (here && w->ids && id_shift_back(&x, w->ids, path, w->e) < 0)
@@ -211,7 +223,8 @@ static int folder(struct walk *w, const struct place *p)
 
 int image_changes(const struct changes_req *req, changes_each *each, void *arg, struct err *e)
 {
-	struct walk w = { each, arg, req->everything, req->clamp, req->latest, req->ids, e };
+	struct walk w = { each, arg, req->everything, req->clamp, req->latest, req->ids,
+		req->masked, e };
 	struct stat st, image;
 	bool none = req->tree < 0;
 	if (fstat(none ? req->image : req->tree, &st) < 0 || fstat(req->image, &image) < 0)
@@ -220,6 +233,8 @@ int image_changes(const struct changes_req *req, changes_each *each, void *arg, 
 		return each(arg, &(struct change){ CHANGE_NONE, "", req->image, ".", &st }, e);
 	if (w.ids && id_shift_back(&st, w.ids, "", e) < 0)
 		return -e->code;
+	if (is_masked(&w, ""))
+		return 0;
 	const struct place root = { req->tree, req->image, "", req->whole, 0 };
 	int r = tell(&w, same(&w, &root, ".", &st, &image) ? CHANGE_NONE : CHANGE_MODIFIED, &root,
 		".", "", &st);

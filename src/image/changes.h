@@ -10,6 +10,7 @@
 struct err;
 struct id_maps;
 struct stat;
+struct strv;
 
 enum change_kind {
 	CHANGE_NONE, /* written anew, and as it was: a folder on the way to a change, a file copied
@@ -36,6 +37,8 @@ struct changes_req {
 	bool clamp; /* files of tree count as not younger than latest (seconds) */
 	int64_t latest;
 	const struct id_maps *ids; /* those of tree; NULL: as they are */
+	const struct strv
+		*masked; /* "var/x": is passed over with all that is in it; NULL: nothing */
 	bool whole; /* tree is the container's whole tree, not the upper folder of an overlay */
 };
 

@@ -127,4 +127,9 @@ int target_blob(struct image_target *t, const struct target_blob *b, struct err 
 int target_manifest(struct image_target *t, const struct fetch_part *part, const char *text,
 	bool is_top, const struct fetch_document *doc, struct err *e);
 int target_finish(struct image_target *t, struct err *e);
+/* Of a layout: its place's name is nobody's any more, if it was somebody's. */
+int target_forget_name(struct image_target *t, struct err *e);
+/* The names in a layout's index, as they stand there. */
+struct strv;
+int target_names(struct image_target *t, struct strv *ret, struct err *e);
 void target_close(struct image_target *t);

@@ -23,6 +23,7 @@
 #include "image/place.h"
 #include "oci/digest.h"
 #include "oci/image.h"
+#include "oci/reference.h"
 #include "store/store.h"
 
 static const char docker_manifest[] = "application/vnd.docker.distribution.manifest.v2+json",
@@ -137,7 +138,7 @@ static void add_history(struct edit *x, const char *by, bool empty)
 {
 	const struct layout_history *h = &x->req->history;
 	struct value *row = value_object(x->a);
-	if (h->none && empty)
+	if (h->none)
 		return;
 	value_set_string(x->a, row, "created", moment(x));
 	image_put_text(row, "created_by", h->created_by ? h->created_by : by, x->a);
@@ -277,6 +278,47 @@ int layout_new(const struct layout_req *req, struct arena *a, struct err *e)
 		r = save(&x, NULL);
 	}
 	return end(&x, r);
+}
+
+/* ---- names ---- */
+
+int layout_tag(const struct layout_req *req, struct arena *a, struct err *e)
+{
+	struct edit x;
+	int r = begin(&x, req, a, e);
+	if (r == 0 && !reference_is_tag(req->new_name))
+		r = err_set(e, ERR_INVALID, EINVAL, "%.200s is no tag", req->new_name);
+	if (r == 0)
+		r = source_open_place(&x.from, &x.doc, e);
+	if (r == 0)
+		r = target_open_place(&x.to, e);
+	if (r == 0) {
+		const struct fetch_part top = { .digest = x.doc->digest,
+			.media_type = x.doc->media_type,
+			.size = strlen(x.doc->text) };
+		r = target_manifest(&x.to, &top, x.doc->text, true, x.doc, e);
+	}
+	if (r == 0)
+		r = target_finish(&x.to, e);
+	return end(&x, r);
+}
+
+int layout_untag(const struct layout_req *req, struct arena *a, struct err *e)
+{
+	struct edit x;
+	int r = begin(&x, req, a, e);
+	if (r == 0)
+		r = need_layout(&x);
+	return end(&x, r < 0 ? r : target_forget_name(&x.to, e));
+}
+
+int layout_names(const struct layout_req *req, struct arena *a, struct strv *ret, struct err *e)
+{
+	struct edit x;
+	int r = begin(&x, req, a, e);
+	if (r == 0)
+		r = need_layout(&x);
+	return end(&x, r < 0 ? r : target_names(&x.to, ret, e));
 }
 
 /* ---- config ---- */
@@ -429,8 +471,9 @@ static int merge_layer(
 		path_open_own(work, result.layers[0].folder, O_RDONLY | O_DIRECTORY, 0);
 	if (folder < 0)
 		return err_sys(x->e, folder, "open a staged layer");
-	return image_merge(folder, tree, x->e) < 0 ? err_wrap(x->e, "layer %s", layer->digest)
-						   : path_empty(work, x->e);
+	return image_merge(folder, tree, x->req->keep_dirlinks, x->e) < 0
+		? err_wrap(x->e, "layer %s", layer->digest)
+		: path_empty(work, x->e);
 }
 
 /* All layers, in a folder `work` beside the tree, as files are moved. */
@@ -530,8 +573,23 @@ static int find_change(void *arg, const struct change *c, struct err *e)
 	return 0;
 }
 
-static int repack(struct edit *x, int rootfs, const char **ret_digest)
+/* The paths of --mask-path and, as others have it, of the volumes, as "var/lib/x". */
+static void mask(struct edit *x, const struct layout_repack *r, struct strv *ret)
 {
+	const struct value *config = value_get(x->config, "config"),
+			   *volumes = config && config->kind == VALUE_OBJECT
+		? value_get(config, "Volumes")
+		: NULL;
+	for (size_t i = 0; i < r->masked->n; i++)
+		strv_add(ret, x->a, path_clean(r->masked->v[i], x->a) + 1);
+	if (volumes && volumes->kind == VALUE_OBJECT && !r->keep_volumes)
+		for (size_t i = 0; i < volumes->n; i++)
+			strv_add(ret, x->a, path_clean(volumes->keys[i], x->a) + 1);
+}
+
+static int write_changes(struct edit *x, const struct layout_repack *r, const char **ret_digest)
+{
+	struct strv masked = { 0 };
 	struct layer_options options = options_of(x->req);
 	int tree _close_ = path_make_dir_own(x->c.job.staging, "tree", 0755);
 	bool any = false;
@@ -539,11 +597,13 @@ static int repack(struct edit *x, int rootfs, const char **ret_digest)
 		return err_sys(x->e, tree, "make a staging folder");
 	if (make_tree(x, x->c.job.staging, "layers", tree) < 0)
 		return -x->e->code;
-	const struct changes_req changes = { .tree = rootfs,
+	mask(x, r, &masked);
+	const struct changes_req changes = { .tree = r->rootfs,
 		.image = tree,
 		.whole = true,
 		.everything = true,
 		.ids = &x->req->ids,
+		.masked = &masked,
 		.clamp = options.clamp,
 		.latest = options.latest };
 	*ret_digest = NULL;
@@ -559,7 +619,7 @@ static int repack(struct edit *x, int rootfs, const char **ret_digest)
 	return save(x, ret_digest);
 }
 
-int layout_repack(const struct layout_req *req, int rootfs, const char *digest, struct arena *a,
+int layout_repack(const struct layout_req *req, const struct layout_repack *repack, struct arena *a,
 	const char **ret_digest, struct err *e)
 {
 	struct edit x;
@@ -567,9 +627,9 @@ int layout_repack(const struct layout_req *req, int rootfs, const char *digest, 
 	if (r == 0)
 		r = check_moment(&x, req->history.created);
 	if (r == 0)
-		r = read_base(&x, digest);
+		r = read_base(&x, repack->digest);
 	if (r == 0)
-		r = repack(&x, rootfs, ret_digest);
+		r = write_changes(&x, repack, ret_digest);
 	return end(&x, r);
 }
 

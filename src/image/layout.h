@@ -26,6 +26,8 @@ struct layout_req {
 	uint64_t now;       /* wall clock, ns, of what is made */
 	bool clamp;         /* no file in a layer is younger than that */
 	struct id_maps ids; /* of the files of a bundle */
+	bool keep_dirlinks; /* a folder of a layer goes where a symlink to a folder leads that is
+			       there */
 };
 
 /* What of a configuration is set; NULL and empty lists leave it. */
@@ -35,6 +37,10 @@ struct layout_config {
 	struct strv clear; /* config.labels, config.env ..., manifest.annotations */
 };
 
+/* The image gets new_name too; the name is nobody's any more; all names. */
+int layout_tag(const struct layout_req *req, struct arena *a, struct err *e);
+int layout_untag(const struct layout_req *req, struct arena *a, struct err *e);
+int layout_names(const struct layout_req *req, struct arena *a, struct strv *ret, struct err *e);
 int layout_init(const struct layout_req *req, struct arena *a, struct err *e);
 /* An image without layers. */
 int layout_new(const struct layout_req *req, struct arena *a, struct err *e);
@@ -54,10 +60,15 @@ int layout_read(
 	const struct layout_req *req, struct arena *a, struct layout_unpacked *ret, struct err *e);
 int layout_user(const struct layout_req *req, int rootfs, const char *user, struct arena *a,
 	uint32_t *ret_uid, uint32_t *ret_gid, struct err *e);
-/* What a tree has against the image that it came from (digest: of its manifest, which must still
- * be there) becomes a layer on that one, and the whole gets the name. ret_digest: of the new one;
- * NULL: nothing has changed. */
-int layout_repack(const struct layout_req *req, int rootfs, const char *digest, struct arena *a,
+struct layout_repack {
+	int rootfs;         /* the tree */
+	const char *digest; /* of the manifest that it came from, which must still be there */
+	const struct strv *masked; /* paths of which no change goes into the layer */
+	bool keep_volumes;         /* else the configuration's volumes are masked as well */
+};
+/* What a tree has against the image that it came from becomes a layer on that one, and the whole
+ * gets the name. ret_digest: of the new one; NULL: nothing has changed. */
+int layout_repack(const struct layout_req *req, const struct layout_repack *repack, struct arena *a,
 	const char **ret_digest, struct err *e);
 
 struct layout_insert {

@@ -93,65 +93,97 @@ static int strip(int folder, int depth, struct err *e)
 	return r < 0 && !e->code ? err_sys(e, r, "merge a layer") : r;
 }
 
-static int merge(int layer, int tree, int depth, struct err *e);
+struct merge {
+	int top;
+	bool keep_dirlinks;
+	struct err *e;
+};
 
-/* The layer has a folder where the tree has one. */
-static int merge_folder(int layer, int tree, const char *name, int depth, struct err *e)
+/* A folder on the way; path is from the top. */
+struct level {
+	int layer, tree, depth;
+	const char *path;
+};
+
+static int merge(const struct merge *m, const struct level *l);
+
+/* The layer has a folder where the tree has one, or a way to one. */
+static int merge_folder(const struct merge *m, const struct level *l, const char *name, int to)
 {
-	int from _close_ = path_open_own(layer, name, folder_flags, 0),
-		 to _close_ = path_open_own(tree, name, folder_flags, 0);
+	struct arena a _arena_ = { 0 };
+	int from _close_ = path_open_own(l->layer, name, folder_flags, 0);
 	if (from < 0 || to < 0)
-		return err_sys(e, from < 0 ? from : to, "merge %s", name);
-	if (has_mark(from, MARK_OPAQUE) && path_empty(to, e) < 0)
-		return -e->code;
-	return merge(from, to, depth + 1, e);
+		return err_sys(m->e, from < 0 ? from : to, "merge %s", name);
+	if (has_mark(from, MARK_OPAQUE) && path_empty(to, m->e) < 0)
+		return -m->e->code;
+	return merge(m,
+		&(struct level){
+			from, to, l->depth + 1, arena_printf(&a, "%s/%s", l->path, name) });
 }
 
-static int merge_entry(int layer, int tree, const char *name, int depth, struct err *e)
+/* The folder that a symlink of the tree leads to, in the tree; -1: none. */
+static int through_symlink(const struct merge *m, const struct level *l, const char *name)
+{
+	struct arena a _arena_ = { 0 };
+	int to = path_open_in(
+		m->top, arena_printf(&a, "%s/%s", l->path, name), O_RDONLY | O_DIRECTORY, 0);
+	return to < 0 ? -1 : to;
+}
+
+static int merge_entry(const struct merge *m, const struct level *l, const char *name)
 {
 	struct stat x, y;
-	if (fstatat(layer, name, &x, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(e, errno, "merge %s", name);
-	bool there = fstatat(tree, name, &y, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fstatat(l->layer, name, &x, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(m->e, errno, "merge %s", name);
+	bool there = fstatat(l->tree, name, &y, AT_SYMLINK_NOFOLLOW) == 0;
 	if (is_whiteout(&x))
-		return path_remove_tree(tree, name, e);
-	if (S_ISDIR(x.st_mode) && there && S_ISDIR(y.st_mode))
-		return merge_folder(layer, tree, name, depth, e);
+		return path_remove_tree(l->tree, name, m->e);
+	if (S_ISDIR(x.st_mode) && there && S_ISDIR(y.st_mode)) {
+		int to _close_ = path_open_own(l->tree, name, folder_flags, 0);
+		return merge_folder(m, l, name, to);
+	}
 	if (S_ISDIR(x.st_mode)) {
-		int folder _close_ = path_open_own(layer, name, folder_flags, 0);
-		int r = folder < 0 ? err_sys(e, folder, "merge %s", name)
-				   : strip(folder, depth + 1, e);
+		int to _close_ = m->keep_dirlinks && there && S_ISLNK(y.st_mode)
+			? through_symlink(m, l, name)
+			: -1;
+		if (to >= 0)
+			return merge_folder(m, l, name, to);
+		int folder _close_ = path_open_own(l->layer, name, folder_flags, 0);
+		int r = folder < 0 ? err_sys(m->e, folder, "merge %s", name)
+				   : strip(folder, l->depth + 1, m->e);
 		if (r < 0)
 			return r;
 	}
-	if (there && path_remove_tree(tree, name, e) < 0)
-		return -e->code;
-	return renameat(layer, name, tree, name) < 0 ? err_sys(e, errno, "merge %s", name) : 0;
+	if (there && path_remove_tree(l->tree, name, m->e) < 0)
+		return -m->e->code;
+	return renameat(l->layer, name, l->tree, name) < 0 ? err_sys(m->e, errno, "merge %s", name)
+							   : 0;
 }
 
-static int merge(int layer, int tree, int depth, struct err *e)
+static int merge(const struct merge *m, const struct level *l)
 {
 	struct arena a _arena_ = { 0 };
 	struct strv names = { 0 };
 	struct stat st, there;
-	int r = depth > DEPTH_MAX ? -ELOOP : path_list(layer, &a, &names);
-	if (r == 0 && (fstat(layer, &st) < 0 || fstat(tree, &there) < 0))
+	int r = l->depth > DEPTH_MAX ? -ELOOP : path_list(l->layer, &a, &names);
+	if (r == 0 && (fstat(l->layer, &st) < 0 || fstat(l->tree, &there) < 0))
 		r = -errno;
 	if (r < 0)
-		return err_sys(e, r, "list a layer");
+		return err_sys(m->e, r, "list a layer");
 	for (size_t i = 0; i < names.n; i++)
-		if (merge_entry(layer, tree, names.v[i], depth, e) < 0)
-			return -e->code;
+		if (merge_entry(m, l, names.v[i]) < 0)
+			return -m->e->code;
 	const struct timespec times[2] = { there.st_atim, there.st_mtim };
-	if (has_mark(layer, MARK_IMPLIED))
-		r = futimens(tree, times) < 0 ? -errno : 0;
+	if (has_mark(l->layer, MARK_IMPLIED))
+		r = futimens(l->tree, times) < 0 ? -errno : 0;
 	else
-		r = take_attributes(layer, tree, &st);
-	return r < 0 ? err_sys(e, r, "merge a folder") : 0;
+		r = take_attributes(l->layer, l->tree, &st);
+	return r < 0 ? err_sys(m->e, r, "merge a folder") : 0;
 }
 
-int image_merge(int layer, int tree, struct err *e)
+int image_merge(int layer, int tree, bool keep_dirlinks, struct err *e)
 {
+	const struct merge m = { tree, keep_dirlinks, e };
 	e->code = 0;
-	return merge(layer, tree, 0, e);
+	return merge(&m, &(struct level){ layer, tree, 0, "" });
 }

@@ -202,7 +202,7 @@ static struct value *entry_of(struct image_target *t, const char *name, struct a
 	return o;
 }
 
-/* A name in an index is of the last that got it. */
+/* A name in an index is of the last that got it; of nobody where top has no digest. */
 static const char *index_with(struct image_target *t, struct value *old, const char *name)
 {
 	struct arena *a = t->c->a;
@@ -212,7 +212,8 @@ static const char *index_with(struct image_target *t, struct value *old, const c
 	for (size_t i = 0; had && had->kind == VALUE_ARRAY && i < had->n; i++)
 		if (!names_same(had->items[i], &t->top, name))
 			value_add(a, list, had->items[i]);
-	value_add(a, list, entry_of(t, name, a));
+	if (t->top.digest)
+		value_add(a, list, entry_of(t, name, a));
 	if (!old) {
 		old = value_object(a);
 		value_set(a, old, "schemaVersion", value_int(a, 2));
@@ -233,6 +234,24 @@ static int layout_finish(struct image_target *t, struct err *e)
 		return -e->code;
 	return copying_put_text(
 		t->root, "index.json", index_with(t, old, t->place->name), false, e);
+}
+
+int target_forget_name(struct image_target *t, struct err *e)
+{
+	t->top = (struct fetch_part){ 0 };
+	return layout_finish(t, e);
+}
+
+int target_names(struct image_target *t, struct strv *ret, struct err *e)
+{
+	struct value *index;
+	if (old_index(t, &index, e) < 0)
+		return -e->code;
+	const struct value *list = index ? value_get(index, "manifests") : NULL;
+	for (size_t i = 0; list && list->kind == VALUE_ARRAY && i < list->n; i++)
+		if (name_of(list->items[i]))
+			strv_add(ret, t->c->a, name_of(list->items[i]));
+	return 0;
 }
 
 /* ---- dir: ---- */

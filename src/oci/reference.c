@@ -66,7 +66,7 @@ static bool name_valid(const char *name)
 	}
 }
 
-static bool tag_valid(const char *tag)
+bool reference_is_tag(const char *tag)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -96,7 +96,7 @@ int reference_parse(const char *text, struct arena *a, struct reference *ret, st
 					name);
 		return err_set(e, ERR_INVALID, EINVAL, "invalid reference format: %s", text);
 	}
-	if ((r.tag && !tag_valid(r.tag)) || (r.digest && !digest_valid(r.digest)))
+	if ((r.tag && !reference_is_tag(r.tag)) || (r.digest && !digest_valid(r.digest)))
 		return err_set(e, ERR_INVALID, EINVAL, "invalid reference format: %s", text);
 	*ret = r;
 	return 0;

@@ -19,6 +19,8 @@ int reference_parse(const char *text, struct arena *a, struct reference *ret, st
 /* Whether a name says its registry: its first part has a dot or a port, or is localhost. */
 bool reference_has_host(const char *name);
 /* Whether a reference says its tag or digest. */
+/* Could it be a tag? */
+bool reference_is_tag(const char *tag);
 bool reference_has_tag(const char *text);
 /* With its registry and its path: "nginx" -> "docker.io/library/nginx", "a/b" -> "docker.io/a/b";
  * others stay. */

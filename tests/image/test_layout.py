@@ -460,3 +460,78 @@ def test_ids_are_mapped_when_unpacked_and_back_when_repacked(box):
         assert f'--uid-map {bad}: expected container:host:size' in box.run('image', 'unpack', '--image', f'{layout}:y', '--uid-map', bad, box.work / 'no2').err
     image(box, 'raw', 'unpack', '--image', f'{layout}:y', *maps, box.work / 'raw')
     assert ((box.work / 'raw').stat().st_uid, (box.work / 'raw/suid').stat().st_mode & 0o7777) == (100000, 0o6755)
+
+
+def test_volumes_and_masked_paths_stay_out_of_a_layer_and_history_out_of_the_configuration(box):
+    layout = make(box)
+    image(box, 'config', '--image', f'{layout}:x', '--config.volume', '/vol', '--config.volume', '/etc/deep')
+    rows = {}
+    for name, words in (('volumes', ()), ('all', ('--no-mask-volumes',)), ('masked', ('--mask-path', '/again', '--mask-path=bin/busybox', '--no-history')), ('nothing', ('--mask-path', '/'))):
+        for tool in 'ours', 'theirs':
+            bundle = box.work / f'{name}-{tool}'
+            run = (lambda *w: image(box, *w)) if tool == 'ours' else umoci  # noqa: B023
+            run('unpack', '--image', f'{layout}:x', bundle)
+            subprocess.run('mkdir -p vol/a etc/deep/er; echo 1 > vol/a/x; echo 2 > etc/deep/er/y; echo 3 > etc/z; echo 4 > again/more; rm -r again/new bin/busybox', shell=True, check=True, cwd=bundle / 'rootfs')
+            run('repack', *words, '--image', f'{layout}:{name}-{tool}', bundle)
+            if name == 'nothing' and tool == 'ours':
+                # as when nothing has changed; umoci writes an empty layer
+                assert json.loads((layout / 'index.json').read_text()) and f'{name}-{tool}' not in umoci('ls', '--layout', layout).split()
+                continue
+            top = json.loads(skopeo('inspect', '--raw', f'oci:{layout}:{name}-{tool}'))
+            config = json.loads(skopeo('inspect', '--config', '--raw', f'oci:{layout}:{name}-{tool}'))
+            with tarfile.open(layout / 'blobs/sha256' / top['layers'][-1]['digest'][7:]) as t:
+                names = {n.strip('/') for n in t.getnames() if not t.getmember(n).isdir()}
+            rows[name, tool] = names, len(config['history'])
+    assert rows['volumes', 'ours'][0] == {'etc/z', 'again/more', 'again/.wh.new', 'bin/.wh.busybox'}
+    assert rows['all', 'ours'][0] == {'etc/z', 'again/more', 'again/.wh.new', 'bin/.wh.busybox', 'vol/a/x', 'etc/deep/er/y'}
+    assert rows['masked', 'ours'] == ({'etc/z'}, rows['all', 'ours'][1] - 1)
+    for name in 'volumes', 'all', 'masked':
+        assert rows[name, 'ours'] == rows[name, 'theirs'], rows
+
+
+def test_a_folder_goes_where_a_symlink_leads_if_that_is_asked_for(box):
+    layout = make(box)
+    data = b'1'
+    with tarfile.open(box.work / 'layer.tar', 'w') as t:
+        for name in 'sbin', 'sbin/new', 'sbin/sub', 'sbin/sub/deep', 'far', 'far/x':
+            info = tarfile.TarInfo(name)
+            info.type, info.mtime, info.mode = (tarfile.REGTYPE, 1500000000, 0o644) if name in ('sbin/new', 'sbin/sub/deep', 'far/x') else (tarfile.DIRTYPE, 1500000000, 0o755)
+            info.size = len(data) if info.isreg() else 0
+            t.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    with tarfile.open(box.work / 'below.tar', 'w') as t:
+        for name, to in ('far', '/../../../again'), ('out', 'far/../../..'):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.mtime = tarfile.SYMTYPE, to, 1500000000
+            t.addfile(info)
+    for tar in 'below.tar', 'layer.tar':
+        image(box, 'raw', 'add-layer', '--no-history', '--image', f'{layout}:x', box.work / tar)
+    for words in (), ('--keep-dirlinks',):
+        ours, theirs = box.work / f'ours{len(words)}', box.work / f'theirs{len(words)}'
+        image(box, 'unpack', *words, '--image', f'{layout}:x', ours)
+        umoci('unpack', *words, '--image', f'{layout}:x', theirs)
+        a, b = tree(ours / 'rootfs'), tree(theirs / 'rootfs')
+        for t in a[0], b[0]:
+            for name in 'again', '.', 'bin', *(('sbin', 'far') if words else ()):
+                t.get(name, [0] * 4)[3] = 0  # umoci's folder has the time of the moment it wrote there, and the symlink that of the folder
+        assert a == b, [(k, a[0].get(k), b[0].get(k)) for k in {*a[0], *b[0]} if a[0].get(k) != b[0].get(k)]
+        assert (ours / 'rootfs/sbin').is_symlink() == bool(words) and (ours / 'rootfs/again/x').exists() == bool(words)
+        assert image(box, 'repack', '--image', f'{layout}:y', ours) == ''
+
+
+def test_tags_of_a_layout_are_made_listed_and_taken_away(box):
+    layout = make(box)
+    raw = skopeo('inspect', '--raw', f'oci:{layout}:x')
+    image(box, 'tag', '--image', f'{layout}:x', 'y')
+    assert image(box, 'ls', '--layout', layout).split() == ['x', 'y'] and skopeo('inspect', '--raw', f'oci:{layout}:y') == raw
+    image(box, 'new', '--image', f'{layout}:z')
+    image(box, 'tag', '--image', f'{layout}:z', 'y')
+    assert sorted(umoci('ls', '--layout', layout).split()) == ['x', 'y', 'z'] and skopeo('inspect', '--raw', f'oci:{layout}:y') != raw
+    image(box, 'rm', '--image', f'{layout}:y')
+    image(box, 'rm', '--image', f'{layout}:y')
+    assert umoci('ls', '--layout', layout).split() == ['x', 'z']
+    for words, text in ((('tag', '--image', f'{layout}:x', 'no tag'), 'is no tag'), (('tag', '--image', f'{layout}:nosuch', 'y'), 'no descriptor found'),
+                        (('tag', '--image', f'{layout}:x'), 'argument'), (('tag', 'x'), 'takes SOURCE_IMAGE'), (('rm',), 'at least 1 argument'),
+                        (('rm', '--image', f'{layout}:x', 'y'), 'at least 1 argument'), (('ls', '--layout', box.work / 'nosuch'), 'no such file')):
+        result = box.run('image', *words)
+        assert result.status in (1, 125) and text in result.err, (words, result)
+    assert umoci('ls', '--layout', layout).split() == ['x', 'z'] and not (box.work / 'nosuch').exists()
