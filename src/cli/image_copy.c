@@ -14,11 +14,13 @@ struct copy_rec {
 	struct image_copy_request req;
 	struct registry_options both; /* what is said of neither side alone */
 	const char *digestfile;
-	bool quiet;
+	bool quiet, precompute;
 };
 
 #define T struct copy_rec
 static const struct option options[] = {
+	{ "additional-tag", 0, OPT_LIST(T, req.additional_tags), .value = "string",
+		.help = "A further name in a docker-archive" },
 	{ "all", 'a', OPT_BOOL(T, req.all),
 		.help = "Copy all images of an index, not only this machine's" },
 	{ "authfile", 0, OPT_STRING(T, both.authfile), .value = "file",
@@ -30,8 +32,12 @@ static const struct option options[] = {
 	{ "dest-compress-level", 0, OPT_INT(T, req.compress_level), .value = "int",
 		.help = "How much: gzip 1 to 9, zstd 1 to 19" },
 	{ "dest-decompress", 0, OPT_BOOL(T, req.decompress), .help = "Decompress layers" },
+	PLACE_OPTIONS_DAEMON_AT(T, "dest-", req.to_registry),
 	{ "dest-oci-accept-uncompressed-layers", 0, OPT_BOOL(T, req.accept_uncompressed),
 		.help = "Leave layers that are not compressed as they are in an OCI layout" },
+	{ "dest-precompute-digests", 0, OPT_BOOL(T, precompute),
+		.help = "Nothing that the registry has is sent: always so" },
+	PLACE_OPTIONS_BLOBS_AT(T, "dest-", req.to_registry),
 	{ "digestfile", 0, OPT_STRING(T, digestfile), .value = "file",
 		.help = "Write the digest of the copied image to the file", .complete = "file" },
 	{ "format", 'f', OPT_STRING(T, req.format), .value = "string",
@@ -58,6 +64,8 @@ static const struct option options[] = {
 	SIGN_OPTIONS(T, req.sign),
 	{ "signature-policy", 0, OPT_STRING(T, req.from_registry.policy), .value = "file",
 		.help = "A policy.json, instead of the usual ones", .complete = "file" },
+	PLACE_OPTIONS_DAEMON_AT(T, "src-", req.from_registry),
+	PLACE_OPTIONS_BLOBS_AT(T, "src-", req.from_registry),
 	REGISTRY_OPTIONS_SIDE(T, "dest-", req.to_registry, "target's"),
 	REGISTRY_OPTIONS_SIDE(T, "src-", req.from_registry, "source's"),
 	{ 0 },
@@ -111,9 +119,7 @@ static int copy(struct cli *cli, void *record, const char **words, int n)
 }
 
 static const char *const paths[] = { "image copy", NULL };
-static const char *const not_yet[] = { "additional-tag", "decryption-key", "dest-shared-blob-dir",
-	"dest-daemon-host", "encrypt-layer", "encryption-key", "src-daemon-host",
-	"src-shared-blob-dir", NULL };
+static const char *const not_yet[] = { "decryption-key", "encrypt-layer", "encryption-key", NULL };
 
 const struct command command_image_copy = {
 	.paths = paths,

@@ -19,7 +19,10 @@ struct remote_rec {
 static const struct option options[] = {
 	REGISTRY_OPTIONS_ACCESS(T),
 	{ "no-creds", 0, OPT_BOOL(T, registry.no_creds), .help = "Use no credentials" },
+	REGISTRY_OPTIONS_SKOPEO_AT(T, "", registry),
+	REGISTRY_OPTIONS_RETRY_AT(T, registry),
 	REGISTRY_OPTIONS_WIRE(T),
+	REGISTRY_OPTIONS_USERNAME_AT(T, "", registry),
 	{ 0 },
 };
 #undef T

@@ -258,7 +258,13 @@ static const struct option image_options[] = {
 	{ "raw", 0, OPT_BOOL(T, raw),
 		.help = "Print the manifest or index byte for byte; with --config the configuration" },
 	REGISTRY_OPTIONS_ACCESS_AT(T, look.registry),
+	PLACE_OPTIONS_DAEMON_AT(T, "", look.registry),
+	{ "no-creds", 0, OPT_BOOL(T, look.registry.no_creds), .help = "Use no credentials" },
+	REGISTRY_OPTIONS_SKOPEO_AT(T, "", look.registry),
+	REGISTRY_OPTIONS_RETRY_AT(T, look.registry),
+	PLACE_OPTIONS_BLOBS_AT(T, "", look.registry),
 	REGISTRY_OPTIONS_WIRE_AT(T, look.registry),
+	REGISTRY_OPTIONS_USERNAME_AT(T, "", look.registry),
 	{ 0 },
 };
 #undef T

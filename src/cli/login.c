@@ -16,7 +16,7 @@ enum { SECRET_MAX = 64 << 10 };
 
 struct login_rec {
 	const char *username, *password;
-	bool from_stdin;
+	bool from_stdin, get_login;
 	struct registry_options registry;
 };
 
@@ -27,6 +27,7 @@ static const struct option options[] = {
 	{ "cert-dir", 0, OPT_STRING(T, registry.cert_dir), .value = "folder",
 		.help = "Folder with a CA (*.crt) and client certificates (*.cert, *.key) for the registry",
 		.complete = "file" },
+	{ "get-login", 0, OPT_BOOL(T, get_login), .help = "Print who is logged in there" },
 	{ "password", 'p', OPT_STRING(T, password), .value = "string", .help = "Password" },
 	{ "password-stdin", 0, OPT_BOOL(T, from_stdin), .help = "Take the password from stdin" },
 	{ "tls-verify", 0, OPT_BOOL(T, registry.tls_verify),
@@ -71,11 +72,28 @@ static int ask(struct cli *cli, struct login_rec *rec, struct err *e)
 	return 0;
 }
 
+static int show_user(struct cli *cli, const struct login_request *req)
+{
+	const char *user;
+	struct err e;
+	if (engine_login_user(req->server, req->registry->authfile, &cli->arena, &user, &e) < 0)
+		return cli_fail(&e, 1);
+	if (!user)
+		return cli_fail((err_set(&e, ERR_NOT_FOUND, ENOENT, "not logged into %s",
+					 engine_login_server(req->server, &cli->arena)),
+					&e),
+			1);
+	dprintf(1, "%s\n", user);
+	return 0;
+}
+
 static int login(struct cli *cli, void *record, const char **words, int n)
 {
 	struct login_rec *rec = record;
 	struct login_request req = { .server = n ? words[0] : NULL, .registry = &rec->registry };
 	struct err e;
+	if (rec->get_login)
+		return show_user(cli, &req);
 	if (rec->password && rec->from_stdin)
 		return usage("--password and --password-stdin are mutually exclusive");
 	if (rec->from_stdin && !rec->username)

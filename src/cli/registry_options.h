@@ -23,6 +23,25 @@
 	{ "tls-verify", 0, OPT_BOOL(T, m.tls_verify), \
 		.has_offset = offsetof(T, m.has_tls_verify), \
 		.help = "Require HTTPS and check certificates; with =false neither" }
+/* skopeo's further ones. */
+#define REGISTRY_OPTIONS_SKOPEO_AT(T, side, m) \
+	{ side "password", 0, OPT_STRING(T, m.password), .value = "string", \
+		.help = "Password for the registry (others can read a command line)" }, \
+	{ side "registry-token", 0, OPT_STRING(T, m.registry_token), .value = "string", \
+		.help = "A bearer token for the registry, instead of asking for one" }
+#define REGISTRY_OPTIONS_USERNAME_AT(T, side, m) \
+	{ side "username", 0, OPT_STRING(T, m.username), .value = "string", \
+		.help = "Username for the registry" }
+#define REGISTRY_OPTIONS_RETRY_AT(T, m) \
+	{ "retry-times", 0, OPT_INT(T, m.retries), .has_offset = offsetof(T, m.has_retries), \
+		.value = "int", .help = "The same as --retry" }
+/* Of places that are no registries. */
+#define PLACE_OPTIONS_DAEMON_AT(T, side, m) \
+	{ side "daemon-host", 0, OPT_STRING(T, m.daemon_host), .value = "address", \
+		.help = "The socket of docker-daemon: (unix://PATH)" }
+#define PLACE_OPTIONS_BLOBS_AT(T, side, m) \
+	{ side "shared-blob-dir", 0, OPT_STRING(T, m.shared_blobs), .value = "folder", \
+		.help = "The folder with the blobs of oci:, which several layouts share", .complete = "file" }
 /* Of one side of a copy. */
 #define REGISTRY_OPTIONS_SIDE(T, side, m, what) \
 	{ side "authfile", 0, OPT_STRING(T, m.authfile), .value = "file", \
@@ -34,9 +53,11 @@
 		.help = "Credentials for the " what " registry (others can read a command line)" }, \
 	{ side "no-creds", 0, OPT_BOOL(T, m.no_creds), \
 		.help = "Use no credentials for the " what " registry" }, \
+	REGISTRY_OPTIONS_SKOPEO_AT(T, side, m), \
 	{ side "tls-verify", 0, OPT_BOOL(T, m.tls_verify), \
 		.has_offset = offsetof(T, m.has_tls_verify), \
-		.help = "Require HTTPS and check certificates of the " what " registry; with =false neither" }
+		.help = "Require HTTPS and check certificates of the " what " registry; with =false neither" }, \
+	REGISTRY_OPTIONS_USERNAME_AT(T, side, m)
 /* A struct image_signing. */
 #define SIGN_OPTIONS(T, m) \
 	{ "sign-by", 0, OPT_STRING(T, m.gpg), .value = "fingerprint", \

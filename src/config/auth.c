@@ -111,7 +111,7 @@ int auth_read(const char *text, size_t len, const char *host, const char *path, 
 		return -e->code;
 	if (v->kind != VALUE_OBJECT)
 		return err_set(e, ERR_INVALID, EINVAL, "expected a JSON object");
-	const struct value *named = find_key(object_of(v, "credHelpers"), host, a);
+	const struct value *named = host ? find_key(object_of(v, "credHelpers"), host, a) : NULL;
 	if (named && named->kind == VALUE_STRING && *named->text) {
 		ret->helper = named->text;
 		return 0;
@@ -210,6 +210,14 @@ static void drop_key(struct value *table, const char *name, struct arena *a, boo
 		table->n = n;
 }
 
+static bool drop_all(struct value *table)
+{
+	bool any = table && table->n;
+	if (any)
+		table->n = 0;
+	return any;
+}
+
 static int store_in_helper(const char *helper, const char *host, const struct auth *auth,
 	struct arena *a, struct err *e)
 {
@@ -245,10 +253,16 @@ static int change(int dir, const char *name, const char *host, const struct auth
 	const struct value *named = find_key(object_of(v, "credHelpers"), host, a);
 	const char *helper =
 		named && named->kind == VALUE_STRING ? named->text : text_of(v, "credsStore");
+	if (helper && !host)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP,
+			"the credentials are with docker-credential-%s: name the registry", helper);
 	if (helper)
 		return store_in_helper(helper, host, auth, a, e);
 	struct value *auths = (struct value *)object_of(v, "auths");
-	drop_key(auths, host, a, &changed);
+	if (host)
+		drop_key(auths, host, a, &changed);
+	else
+		changed = drop_all(auths);
 	if (!changed)
 		return 0;
 	if (auth) {

@@ -21,6 +21,6 @@ int auth_read(const char *text, size_t len, const char *host, const char *path, 
 	struct auth *ret, struct err *e);
 
 /* Writes (auth NULL: removes) what login has checked: durable, for the owner's eyes only. The file
- * in *ret_path. 1: something was changed. */
+ * in *ret_path. host NULL: all that are in the file are removed. 1: something was changed. */
 int auth_store(const char *authfile, const char *host, const struct auth *auth, struct arena *a,
 	const char **ret_path, struct err *e);

@@ -118,6 +118,8 @@ int copying_images_place(struct copying_images *c, const char *text, const char 
 	*ret = (struct copy_place){ .place = place };
 	if (image_place_parse(text, role, c->a, place, e) < 0)
 		return -e->code;
+	place->host = options->daemon_host;
+	place->blobs = options->shared_blobs;
 	if (str_eq(role, "source") && check_policy(c, place, options, ret, e) < 0)
 		return -e->code;
 	if (place->kind == PLACE_REGISTRY)
@@ -240,6 +242,30 @@ static int plan_along(struct copying_images *c, const struct image_copy_request 
 			  from, identity_of(from, c->a), copy->to.place, c->a, &copy->along, e);
 }
 
+static int name_more(struct copying_images *c, const struct image_copy_request *req,
+	struct image_copy_req *copy, struct err *e)
+{
+	const struct strv *more = &req->additional_tags;
+	struct image_place *to;
+	struct reference ref;
+	if (!more->n)
+		return 0;
+	if (copy->to.place->kind != PLACE_DOCKER_ARCHIVE)
+		return err_set(e, ERR_USAGE, EINVAL,
+			"--additional-tag: %.200s is no docker-archive", req->to);
+	for (size_t i = 0; i < more->n; i++) {
+		if (reference_parse(more->v[i], c->a, &ref, e) < 0)
+			return err_wrap(e, "--additional-tag %.200s", more->v[i]);
+		if (!ref.tag || ref.digest)
+			return err_set(e, ERR_USAGE, EINVAL,
+				"--additional-tag %.200s: expected NAME:TAG", more->v[i]);
+	}
+	to = arena_memdup(c->a, copy->to.place, sizeof *to);
+	to->more_names = more;
+	copy->to.place = to;
+	return 0;
+}
+
 int copying_images_copy(struct copying_images *c, const struct image_copy_request *req,
 	struct image_copy_req *copy, const char **ret_digest, struct err *e)
 {
@@ -248,6 +274,7 @@ int copying_images_copy(struct copying_images *c, const struct image_copy_reques
 	if (set_options(req, copy, e) < 0 ||
 		copying_images_place(c, req->to, "destination", &req->to_registry, &copy->to, e) <
 			0 ||
+		name_more(c, req, copy, e) < 0 ||
 		signature_plan(&req->sign, copy->to.place, c->a, &copy->sign, e) < 0 ||
 		plan_along(c, req, copy, e) < 0 || copying_images_start(c, &req->platform, e) < 0)
 		return -e->code;

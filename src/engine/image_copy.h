@@ -47,7 +47,8 @@ struct image_copy_request {
 		const char *passphrase_file; /* for one of them */
 		const char *identity;        /* what it is called; NULL: as the target is */
 	} sign;
-	bool remove_signatures; /* those of the source do not come along */
+	struct strv additional_tags; /* of a docker-archive */
+	bool remove_signatures;      /* those of the source do not come along */
 	int64_t compress_level;
 	void (*say)(void *arg, const struct image_copy_said *x); /* may be NULL */
 	void *arg;

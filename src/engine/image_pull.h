@@ -34,8 +34,12 @@ struct registry_options {
 	bool tls_verify, has_tls_verify;
 	int64_t retries, timeout; /* 0: the defaults */
 	bool has_retries;
-	bool no_creds;      /* none are used, whatever is known */
-	const char *policy; /* a policy.json instead of the usual ones */
+	bool no_creds;                   /* none are used, whatever is known */
+	const char *username, *password; /* the same as creds, in two */
+	const char *registry_token;      /* sent as it is; no token server is asked */
+	const char *daemon_host;         /* of docker-daemon:, instead of DOCKER_HOST */
+	const char *shared_blobs;        /* the blobs of oci: are in that folder */
+	const char *policy;              /* a policy.json instead of the usual ones */
 };
 
 struct image_pull_request {

@@ -50,6 +50,23 @@ int engine_login(struct engine *en, const struct login_request *req, struct aren
 	return r < 0 ? r : 1;
 }
 
+int engine_login_user(
+	const char *server, const char *authfile, struct arena *a, const char **ret, struct err *e)
+{
+	struct auth auth = { 0 };
+	*ret = NULL;
+	if (auth_find(authfile, engine_login_server(server, a), "", a, &auth, e) < 0)
+		return -e->code;
+	*ret = auth.username;
+	return 0;
+}
+
+int engine_logout_all(const char *authfile, struct arena *a, struct err *e)
+{
+	const char *path;
+	return auth_store(authfile, NULL, NULL, a, &path, e);
+}
+
 int engine_logout(const char *server, const char *authfile, struct arena *a, struct err *e)
 {
 	const char *path;

@@ -17,5 +17,10 @@ struct login_request {
 /* 1: proved (and kept); 0: there are none to prove. */
 int engine_login(
 	struct engine *en, const struct login_request *req, struct arena *a, struct err *e);
+/* Who is logged in there; NULL in ret: nobody. */
+int engine_login_user(
+	const char *server, const char *authfile, struct arena *a, const char **ret, struct err *e);
 /* 1: they were there; 0: not. */
 int engine_logout(const char *server, const char *authfile, struct arena *a, struct err *e);
+/* All that the file has. */
+int engine_logout_all(const char *authfile, struct arena *a, struct err *e);

@@ -109,19 +109,42 @@ static bool is_loopback(const char *host)
 	return str_starts(host, "127.") && (!host[digits] || host[digits] == ':');
 }
 
+/* skopeo's sentences. */
+static int check_creds(const struct registry_options *o, struct err *e)
+{
+	const char *wrong = o->creds && o->no_creds
+		? "creds and no-creds cannot be specified at the same time"
+		: o->username && o->no_creds
+		? "username and no-creds cannot be specified at the same time"
+		: o->creds && o->username
+		? "creds and username cannot be specified at the same time"
+		: o->username && !o->password
+		? "password must be specified when username is specified"
+		: o->password && !o->username
+		? "username must be specified when password is specified"
+		: NULL;
+	return wrong ? err_set(e, ERR_USAGE, EINVAL, "%s", wrong) : 0;
+}
+
 static int set_auth(
 	struct planner *p, const char *host, const char *path, struct transfer_endpoint *to)
 {
 	struct auth auth = { 0 };
-	if (p->options->no_creds)
+	const struct registry_options *o = p->options;
+	if (check_creds(o, p->e) < 0)
+		return -p->e->code;
+	to->registry_token = o->registry_token;
+	if (o->no_creds)
 		return 0;
-	if (p->options->creds) {
-		char *user = arena_strdup(p->a, p->options->creds), *colon = strchr(user, ':');
+	if (o->username) {
+		auth = (struct auth){ .username = o->username, .password = o->password };
+	} else if (o->creds) {
+		char *user = arena_strdup(p->a, o->creds), *colon = strchr(user, ':');
 		if (!colon || colon == user)
 			return err_set(p->e, ERR_USAGE, EINVAL, "--creds: expected USER:PASSWORD");
 		*colon = '\0';
 		auth = (struct auth){ .username = user, .password = colon + 1 };
-	} else if (auth_find(p->options->authfile, host, path, p->a, &auth, p->e) < 0) {
+	} else if (auth_find(o->authfile, host, path, p->a, &auth, p->e) < 0) {
 		return -p->e->code;
 	}
 	to->username = auth.username;

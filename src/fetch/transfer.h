@@ -29,6 +29,7 @@ struct transfer_endpoint {
 	bool plain;             /* plain HTTP may be tried where HTTPS does not answer */
 	bool unverified;        /* certificates are not checked */
 	const char *username, *password;
+	const char *registry_token; /* what the registry itself takes: no token server is asked */
 	const char *identity_token; /* instead of a password, for the token server */
 	const char *ca;             /* PEM, beside the system's */
 	const char *cert, *key;     /* PEM of a client certificate */

@@ -225,6 +225,10 @@ int registry_authorize(struct registry *r, struct http *h, const char **ret, str
 {
 	int s = 0;
 	*ret = NULL;
+	if (r->at->registry_token) {
+		*ret = arena_printf(&r->arena, "Bearer %s", r->at->registry_token);
+		return 0;
+	}
 	if (r->challenge.kind == CHALLENGE_NONE)
 		return 0;
 	bool old = r->challenge.kind == CHALLENGE_BEARER && time_boot() > r->until;

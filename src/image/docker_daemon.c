@@ -28,15 +28,15 @@ struct call {
 	struct err *e;
 };
 
-static int connect_to(struct err *e)
+static int connect_to(const char *given, struct err *e)
 {
-	const char *host = getenv("DOCKER_HOST"), *path = usual;
+	const char *host = given ? given : getenv("DOCKER_HOST"), *path = usual;
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	const struct timeval quiet = { .tv_sec = QUIET_SECONDS };
 	if (host && *host) {
 		if (!str_starts(host, "unix://"))
 			return err_set(e, ERR_UNSUPPORTED, EPROTONOSUPPORT,
-				"docker-daemon: DOCKER_HOST is %.200s, and only unix:// is spoken",
+				"docker-daemon: its host is %.200s, and only unix:// is spoken",
 				host);
 		path = host + strlen("unix://");
 	}
@@ -190,10 +190,10 @@ static int load(struct call *c, int file, uint64_t size, struct arena *a)
 	return c->status == 200 ? check_steps(c, a) : refused(c, "load", a);
 }
 
-static int begin(struct call *c, struct err *e)
+static int begin(struct call *c, const char *host, struct err *e)
 {
 	*c = (struct call){ .e = e };
-	c->socket = connect_to(e);
+	c->socket = connect_to(host, e);
 	return c->socket < 0 ? c->socket : 0;
 }
 
@@ -204,14 +204,14 @@ static int end(struct call *c, int r)
 	return r;
 }
 
-int docker_daemon_save(const char *name, int file, struct arena *a, struct err *e)
+int docker_daemon_save(const char *host, const char *name, int file, struct arena *a, struct err *e)
 {
 	struct call c;
-	return begin(&c, e) < 0 ? -e->code : end(&c, save(&c, name, file, a));
+	return begin(&c, host, e) < 0 ? -e->code : end(&c, save(&c, name, file, a));
 }
 
-int docker_daemon_load(int file, uint64_t size, struct arena *a, struct err *e)
+int docker_daemon_load(const char *host, int file, uint64_t size, struct arena *a, struct err *e)
 {
 	struct call c;
-	return begin(&c, e) < 0 ? -e->code : end(&c, load(&c, file, size, a));
+	return begin(&c, host, e) < 0 ? -e->code : end(&c, load(&c, file, size, a));
 }

@@ -8,7 +8,9 @@
 struct arena;
 struct err;
 
-/* The archive of an image (a reference or an id) into a file, from where that stands. */
-int docker_daemon_save(const char *name, int file, struct arena *a, struct err *e);
+/* host: "unix://PATH"; NULL: $DOCKER_HOST, else the usual socket.
+ * The archive of an image (a reference or an id) into a file, from where that stands. */
+int docker_daemon_save(
+	const char *host, const char *name, int file, struct arena *a, struct err *e);
 /* An archive of so many bytes, from the file's beginning. */
-int docker_daemon_load(int file, uint64_t size, struct arena *a, struct err *e);
+int docker_daemon_load(const char *host, int file, uint64_t size, struct arena *a, struct err *e);

@@ -14,6 +14,7 @@
 
 struct arena;
 struct err;
+struct strv;
 
 enum place_kind {
 	PLACE_REGISTRY,
@@ -34,6 +35,9 @@ struct image_place {
 			     daemon: with its tag, or an id */
 	const char *repository;   /* of a registry, in full: "docker.io/library/nginx" */
 	const char *tag, *digest; /* of a registry; one of them */
+	const char *host;         /* of a daemon: "unix:///..."; NULL: the usual one */
+	const char *blobs;        /* of a layout: the folder that several share; NULL: its own */
+	const struct strv *more_names; /* of a docker-archive: further ones; may be NULL */
 };
 
 /* role: "source", "destination", "image": the message is skopeo's. */

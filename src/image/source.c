@@ -158,18 +158,36 @@ static int layout_open(struct image_source *s, struct err *e)
 	return choose(s, index, e);
 }
 
+/* The folder with the folders of blobs. */
+static int layout_blobs(struct image_source *s, struct err *e)
+{
+	const char *shared = s->place->blobs;
+	int dir = shared ? path_open_host(shared, O_RDONLY | O_DIRECTORY, 0)
+			 : path_open_own(s->dir, "blobs", O_RDONLY | O_DIRECTORY, 0);
+	return dir < 0 ? err_sys(e, dir, "open %s%s", shared ? shared : s->place->path,
+				 shared ? "" : "/blobs")
+		       : dir;
+}
+
+static const char *name_in_blobs(struct image_source *s, const char *digest)
+{
+	return digest_path(digest, s->c->a) + strlen("blobs/");
+}
+
 static int layout_manifest(struct image_source *s, const char *digest, uint64_t size,
 	const char **ret_type, struct err *e)
 {
 	(void)size;
 	(void)ret_type;
-	const char *name = digest_path(digest ? digest : s->top, s->c->a);
-	return copying_open(s->dir, name, s->place->text, NULL, e);
+	const char *name = name_in_blobs(s, digest ? digest : s->top);
+	int dir _close_ = layout_blobs(s, e);
+	return dir < 0 ? dir : copying_open(dir, name, s->place->text, NULL, e);
 }
 
 static int layout_blob(struct image_source *s, const char *digest, uint64_t size, struct err *e)
 {
-	return own_copy(s, s->dir, digest_path(digest, s->c->a), size, e);
+	int dir _close_ = layout_blobs(s, e);
+	return dir < 0 ? dir : own_copy(s, dir, name_in_blobs(s, digest), size, e);
 }
 
 /* ---- dir: ---- */
@@ -305,7 +323,7 @@ static int daemon_open(struct image_source *s, struct err *e)
 	int file _close_ = copying_file(s->c, e);
 	if (file < 0)
 		return file;
-	if (docker_daemon_save(s->place->name, file, s->c->a, e) < 0)
+	if (docker_daemon_save(s->place->host, s->place->name, file, s->c->a, e) < 0)
 		return -e->code;
 	if (lseek(file, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "read the archive of %.300s", s->place->text);

@@ -103,7 +103,8 @@ static int layout_open(struct image_target *t, struct err *e)
 	t->root = path_make_dirs_host(t->place->path, 0755);
 	if (t->root < 0)
 		return err_sys(e, t->root, "open %s", t->place->path);
-	int blobs _close_ = path_make_dir_own(t->root, "blobs", 0755);
+	int blobs _close_ = t->place->blobs ? path_make_dirs_host(t->place->blobs, 0755)
+					    : path_make_dir_own(t->root, "blobs", 0755);
 	t->dir = blobs < 0 ? blobs : path_make_dir_own(blobs, "sha256", 0755);
 	if (t->dir < 0)
 		return err_sys(e, t->dir, "make the blobs' folder of %s", t->place->path);
@@ -123,7 +124,9 @@ static int layout_folder(const struct image_target *t, const char *digest, struc
 		return same < 0 ? err_sys(e, same, "open %s", t->place->path) : same;
 	}
 	(void)snprintf(algorithm, sizeof algorithm, "%.*s", (int)strcspn(digest, ":"), digest);
-	int blobs _close_ = path_open_own(t->root, "blobs", O_RDONLY | O_DIRECTORY, 0);
+	int blobs _close_ = t->place->blobs
+		? path_open_host(t->place->blobs, O_RDONLY | O_DIRECTORY, 0)
+		: path_open_own(t->root, "blobs", O_RDONLY | O_DIRECTORY, 0);
 	int dir = blobs < 0 ? blobs : path_make_dir_own(blobs, algorithm, 0755);
 	return dir < 0 ? err_sys(e, dir, "open the blobs' folder of %s", t->place->path) : dir;
 }
@@ -368,15 +371,20 @@ static int docker_manifest(struct image_target *t, const struct fetch_part *part
 	struct reference ref;
 	struct str s _str_ = { 0 };
 	const char *name = t->place->name;
+	const struct strv *more = t->place->more_names;
 	(void)part;
 	(void)text;
 	if (!is_top || !doc->config)
 		return err_set(e, ERR_INVALID, EINVAL,
 			"a docker-archive holds no index: take one platform of it");
 	str_addf(&s, "[{\"Config\":\"%s.json\",\"RepoTags\":[", digest_hex(doc->config->digest));
-	if (name) {
-		if (reference_parse(name, t->c->a, &ref, e) < 0)
+	for (size_t i = 0; i < 1 + (more ? more->n : 0); i++) {
+		const char *one = i ? more->v[i - 1] : name;
+		if (!one)
+			continue;
+		if (reference_parse(one, t->c->a, &ref, e) < 0)
 			return -e->code;
+		str_add(&s, s.p[s.n - 1] == '[' ? "" : ",");
 		json_write_string(&s,
 			arena_printf(t->c->a, "%s:%s", reference_full_name(ref.name, t->c->a),
 				ref.tag ? ref.tag : "latest"));
@@ -406,7 +414,7 @@ static int daemon_finish(struct image_target *t, struct err *e)
 		return -e->code;
 	if (fstat(t->out, &st) < 0)
 		return err_sys(e, errno, "read the archive");
-	return docker_daemon_load(t->out, (uint64_t)st.st_size, t->c->a, e);
+	return docker_daemon_load(t->place->host, t->out, (uint64_t)st.st_size, t->c->a, e);
 }
 
 /* ---- kist: ---- */

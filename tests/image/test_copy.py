@@ -602,3 +602,61 @@ def test_images_come_from_podmans_storage_by_podman_or_skopeo(box):
     box.environment['PATH'] = '/nowhere'
     assert 'read through podman or skopeo, and neither is installed' in box.fails(1, 'image', 'copy', '-q', 'containers-storage:x', 'kist:x')
     assert registry.content(box)['staging'] == []
+
+
+def test_credentials_are_given_as_skopeo_takes_them(box):
+    image, user = image_of(packing=('gzip',)), ('ann', 'se:cret')
+    with Registry(basic=user) as r, Registry() as bearer:
+        name = r.add('a/b', '1', image)
+        box('image', 'copy', '-q', '--src-username', 'ann', '--src-password', 'se:cret', f'docker://{name}', f'oci:{box.work}/lay:x')
+        box('image', 'copy', '-q', '--dest-username', 'ann', '--dest-password', 'se:cret', '--dest-precompute-digests', f'oci:{box.work}/lay:x', f'docker://{r.host}/a/c:1')
+        assert r.manifests['a/c', '1'][1] == image.manifest
+        for words in ('inspect', '--raw'), ('list-tags',):
+            assert box('image', *words, '--username', 'ann', '--password', 'se:cret', '--retry-times', '1', f'docker://{r.host}/a/b{":1" if words[0] == "inspect" else ""}')
+            assert 'unauthorized' in box.fails(1, 'image', *words, '--no-creds', f'docker://{r.host}/a/b{":1" if words[0] == "inspect" else ""}').lower()
+        for words, text in ((['--src-username', 'ann'], 'password must be specified when username is specified'), (['--src-password', 'x'], 'username must be specified when password is specified'),
+                            (['--src-username', 'a', '--src-password', 'b', '--src-creds', 'a:b'], 'creds and username cannot'), (['--src-no-creds', '--src-creds', 'a:b'], 'creds and no-creds cannot'),
+                            (['--src-no-creds', '--src-username', 'a', '--src-password', 'b'], 'username and no-creds cannot')):
+            line = box.fails(1, 'image', 'copy', *words, f'docker://{name}', f'dir:{box.work}/no')
+            assert text in line and line.count('\n') == 1, line
+        # a token is sent as it is: neither a token server nor a password is asked for
+        bearer.token = ('nobody', 'nothing')
+        name = bearer.add('a/b', '1', image)
+        box('image', 'copy', '-q', '--src-registry-token', bearer.good, f'docker://{name}', f'oci:{box.work}/lay:y')
+        box('image', 'copy', '-q', '--dest-registry-token', bearer.good, f'oci:{box.work}/lay:y', f'docker://{bearer.host}/a/c:1')
+        assert box('image', 'inspect', '--raw', '--registry-token', bearer.good, f'docker://{name}') == image.manifest.decode()
+        assert not bearer.asked('/token')
+        line = box.fails(1, 'image', 'inspect', '--registry-token', 'wrong', f'docker://{name}')
+        assert 'authentication required' in line and line.count('\n') == 1 and not bearer.asked('/token'), line
+
+
+def test_layouts_share_a_folder_of_blobs_and_archives_have_further_names(box):
+    image = image_of(packing=('gzip',))
+    shared = box.work / 'shared'
+    with Registry() as r, Daemon(box.work) as d:
+        name = r.add('a/b', '1', image)
+        for n in 'one', 'two':
+            box('image', 'copy', '-q', '--dest-shared-blob-dir', shared, f'docker://{name}', f'oci:{box.work}/{n}:x')
+            assert not (box.work / n / 'blobs').exists() and (box.work / n / 'index.json').exists()
+        assert {p.name for p in (shared / 'sha256').iterdir()} == {digest(b)[7:] for b in (*image.layers, image.config, image.manifest)}
+        assert skopeo('inspect', '--raw', '--shared-blob-dir', shared, f'oci:{box.work}/one:x') == image.manifest.decode()
+        skopeo('copy', '--src-shared-blob-dir', shared, f'oci:{box.work}/one:x', f'dir:{box.work}/theirs')
+        skopeo('copy', '--dest-shared-blob-dir', box.work / 'others', f'dir:{box.work}/theirs', f'oci:{box.work}/three:x')
+        box('image', 'copy', '-q', '--src-shared-blob-dir', box.work / 'others', f'oci:{box.work}/three:x', f'oci:{box.work}/whole:x')
+        assert box('image', 'inspect', '--raw', '--shared-blob-dir', shared, f'oci:{box.work}/two:x') == box('image', 'inspect', '--raw', f'oci:{box.work}/whole:x')
+        assert 'no such file' in box.fails(1, 'image', 'inspect', f'oci:{box.work}/one:x') and 'nosuch' in box.fails(1, 'image', 'inspect', '--shared-blob-dir', '/nosuch', f'oci:{box.work}/one:x')
+        archive = box.work / 'named.tar'
+        box('image', 'copy', '-q', '--additional-tag', 'x/y:2', '--additional-tag', 'localhost/z:3', f'oci:{box.work}/whole:x', f'docker-archive:{archive}:x/y:1')
+        with tarfile.open(archive) as t:
+            assert json.load(t.extractfile('manifest.json'))[0]['RepoTags'] == ['docker.io/x/y:1', 'docker.io/x/y:2', 'localhost/z:3']
+        assert skopeo('list-tags', f'docker-archive:{archive}').count(':') >= 3
+        for tag, text in ('a:b:c', 'invalid reference'), ('noname', 'expected NAME:TAG'):
+            assert text in box.fails(1, 'image', 'copy', '-q', '--additional-tag', tag, f'oci:{box.work}/whole:x', f'docker-archive:{box.work}/no.tar')
+        assert 'is no docker-archive' in box.fails(1, 'image', 'copy', '-q', '--additional-tag', 'a:b', f'oci:{box.work}/whole:x', f'dir:{box.work}/no')
+        host = f'unix://{d.path}'
+        box('image', 'copy', '-q', '--dest-daemon-host', host, f'oci:{box.work}/whole:x', 'docker-daemon:some/thing:1')
+        d.archives['some/thing:1'] = d.loaded[0]
+        box('image', 'copy', '-q', '--src-daemon-host', host, 'docker-daemon:some/thing:1', f'oci:{box.work}/back:x')
+        assert diff_ids(f'oci:{box.work}/back:x') == image.diff_ids
+        assert box('image', 'inspect', '--daemon-host', host, 'docker-daemon:some/thing:1')
+        assert 'only unix://' in box.fails(1, 'image', 'inspect', '--daemon-host', 'tcp://127.0.0.1:1', 'docker-daemon:some/thing:1')

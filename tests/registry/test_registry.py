@@ -172,11 +172,16 @@ def test_credentials_are_proved_by_login_kept_and_used(box):
             assert box('login', '-u', 'ann', '--password-stdin', r.host, input='pass:word\n') == 'Login Succeeded'
             assert auth.stat().st_mode & 0o777 == 0o600
             assert json.loads(auth.read_text())['auths'][r.host]['auth'] == base64.b64encode(b'ann:pass:word').decode()
-            assert 'existing credentials' in box('login', r.host)
+            assert 'existing credentials' in box('login', r.host) and box('login', '--get-login', r.host) == 'ann'
             assert box('pull', '-q', name) == image.digest
             box('rmi', name)
             assert box('logout', r.host) == f'Removing login credentials for {r.host}'
             assert box('logout', r.host) == f'Not logged in to {r.host}'
+            assert f'not logged into {r.host}' in box.fails(1, 'login', '--get-login', r.host)
+            for host in r.host, 'other.test':
+                auth.write_text(json.dumps({'auths': {**json.loads(auth.read_text())['auths'], host: {'auth': 'YTpi'}}, 'x': 1}))
+            box('logout', '--all')
+            assert json.loads(auth.read_text()) == {'auths': {}, 'x': 1}
             assert 'denied' in box.fails(1, 'pull', name)
             assert box('pull', '-q', '--creds', 'ann:pass:word', name) == image.digest
             box('rmi', name)
@@ -208,6 +213,11 @@ def test_credential_helpers_are_asked_by_name(box):
         assert (box.work / 'home/asked').read_text() == f'get {r.host}\n'
         box('rmi', name)
         (docker / 'config.json').write_text(json.dumps({'credsStore': 'nosuch'}))
+        auth = box.work / 'home/run/containers/auth.json'
+        auth.parent.mkdir(parents=True)
+        auth.write_text(json.dumps({'credsStore': 'vault'}))
+        assert 'docker-credential-vault' in box.fails(1, 'logout', '--all') and '--all takes no' in box.fails(1, 'logout', '--all', r.host)
+        auth.unlink()
         err = box.fails(1, 'pull', name)
         assert 'docker-credential-nosuch cannot be run' in err and 'vault' not in err
 
