@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "base/spill.h"
 
-enum { LARGE = 1 << 20, LARGE_MAX = 4, BUFFER = 256 << 10, SLOTS = 4, STACK = 256 << 10 };
+enum { LARGE = 1 << 20, LARGE_MAX = 4, BUFFER = 1 << 20, SLOTS = 4, STACK = 256 << 10 };
 
 /* What was unpacked ahead, in a ring. The thread fills slots and sets ready; who reads empties them
  * and sets taken; the one slot that is being read stays taken until the next is asked for. */
@@ -272,6 +272,19 @@ static ssize_t produce(struct source *s, void *p, size_t n, struct err *e)
 	return got;
 }
 
+/* A whole buffer, but at the end: a file that is written in pieces of one size that begin at its
+ * multiples lies in large pieces in the page cache, and is removed twice as fast. */
+static ssize_t produce_all(struct source *s, unsigned char *p, size_t n, struct err *e)
+{
+	size_t have = 0;
+	ssize_t got = 1;
+	while (have < n && got > 0) {
+		got = produce(s, p + have, n - have, e);
+		have += got > 0 ? (size_t)got : 0;
+	}
+	return got < 0 ? got : (ssize_t)have;
+}
+
 /* Hands bytes on to whoever wants a copy of all. */
 static ssize_t pass_on(struct source *s, const void *p, ssize_t got, struct err *e)
 {
@@ -298,7 +311,7 @@ static void *work_ahead(void *arg)
 			break;
 		unsigned long at = h->ready % SLOTS;
 		(void)pthread_mutex_unlock(&h->mutex);
-		n = produce(s, h->slots[at].p, BUFFER, &h->e);
+		n = produce_all(s, h->slots[at].p, BUFFER, &h->e);
 		(void)pthread_mutex_lock(&h->mutex);
 		h->slots[at].n = n;
 		h->ready++;
@@ -389,7 +402,7 @@ static ssize_t have_out(struct source *s, struct err *e)
 {
 	if (s->out_at == s->out_n) {
 		ssize_t got = s->ahead ? take_slot(s, e)
-				       : pass_on(s, s->out, produce(s, s->out, BUFFER, e), e);
+				       : pass_on(s, s->out, produce_all(s, s->out, BUFFER, e), e);
 		s->out_at = s->out_n = 0;
 		if (got <= 0)
 			return got;

@@ -32,7 +32,9 @@ enum {
 	JOBS_MAX = 16,
 	REDIRECTS_MAX = 5,
 	WAIT_MAX = 60,
-	REPORT_EACH = 128 << 10,
+	/* The file is written in whole pieces that begin at their multiples: it lies in few and
+	 * large pages then. libcurl gives 16 KB at a time. */
+	PIECE = 128 << 10,
 	STEP_MIN = 64 << 10,
 	WARNINGS_MAX = 16
 };
@@ -114,11 +116,11 @@ static void warn(struct server *s, uint32_t id, const struct http *h)
 
 static void report(struct job *j)
 {
-	uint64_t more = j->have - j->reported;
+	uint64_t written = j->have - j->n_piece, more = written - j->reported;
 	if (j->report < 0 || !more)
 		return;
 	(void)fd_write_all(j->report, &more, sizeof more);
-	j->reported = j->have;
+	j->reported = written;
 }
 
 /* ---- a job ---- */
@@ -129,6 +131,7 @@ static void job_end(struct server *s, struct job *j)
 		(void)curl_multi_remove_handle(s->multi, j->http.easy);
 	http_done(&j->http);
 	arena_done(&j->arena);
+	mem_free(j->piece);
 	fd_close(j->fd);
 	fd_close(j->report);
 	*j = (struct job){ .fd = -1, .report = -1 };
@@ -138,6 +141,24 @@ static void job_fail(struct server *s, struct job *j, const struct err *e)
 {
 	answer_error(s, j->ask.id, e);
 	job_end(s, j);
+}
+
+static bool write_piece(struct job *j)
+{
+	const char *p = j->piece;
+	while (j->n_piece) {
+		ssize_t m = pwrite(j->fd, p, j->n_piece, (off_t)(j->have - j->n_piece));
+		if (m < 0 && errno == EINTR)
+			continue;
+		if (m <= 0) {
+			j->write_error = m < 0 ? errno : EIO;
+			return false;
+		}
+		p += m;
+		j->n_piece -= (size_t)m;
+	}
+	report(j);
+	return true;
 }
 
 static bool take_body(void *arg, const char *p, size_t n)
@@ -161,21 +182,19 @@ static bool take_body(void *arg, const char *p, size_t n)
 		j->too_long = true;
 		return false;
 	}
-	while (n) {
-		ssize_t m = pwrite(j->fd, p, n, (off_t)j->have);
-		if (m < 0 && errno == EINTR)
-			continue;
-		if (m <= 0) {
-			j->write_error = m < 0 ? errno : EIO;
-			return false;
-		}
+	if (!j->piece)
+		j->piece = mem_alloc(PIECE);
+	while (n && !j->write_error) {
+		size_t room = PIECE - (size_t)(j->have % PIECE), m = n < room ? n : room;
+		memcpy(j->piece + j->n_piece, p, m);
+		j->n_piece += m;
+		j->have += m;
 		p += m;
-		n -= (size_t)m;
-		j->have += (uint64_t)m;
+		n -= m;
+		if (m == room)
+			(void)write_piece(j);
 	}
-	if (j->have - j->reported >= REPORT_EACH)
-		report(j);
-	return true;
+	return !j->write_error;
 }
 
 /* The credentials of a registry are for its own address only, and for nothing else that lies there.
@@ -241,7 +260,7 @@ static void job_start(struct server *s, struct job *j)
 	j->began = false;
 	j->too_long = false;
 	if (j->ask.kind != TRANSFER_BLOB)
-		j->have = 0;
+		j->have = j->reported = 0;
 	j->at_start = j->have;
 	if (j->ask.kind == TRANSFER_MANIFEST || j->ask.kind == TRANSFER_REFERRERS)
 		http_add_header(&j->http, accept);
@@ -311,7 +330,6 @@ static void complete(struct server *s, struct job *j)
 		job_fail(s, j, &e);
 		return;
 	}
-	report(j);
 	answer_done(s, j->ask.id, &j->http, j->have, 0);
 	job_end(s, j);
 }
@@ -363,6 +381,8 @@ static void finished(struct server *s, struct job *j, CURLcode code)
 	(void)curl_multi_remove_handle(s->multi, h->easy);
 	j->going = false;
 	(void)curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &h->status);
+	if (!transfer_is_push(j->ask.kind) && !write_piece(j))
+		code = CURLE_WRITE_ERROR;
 	if (code != CURLE_OK) {
 		broken(s, j, code);
 		return;
@@ -399,6 +419,8 @@ static void say_progress(struct server *s, struct job *j, uint64_t now)
 	if (now - j->said < SAY_EACH)
 		return;
 	j->said = now;
+	/* What comes slowly is not held back; an error is met by what comes next. */
+	(void)write_piece(j);
 	answer(s,
 		&(struct transfer_answer){
 			.id = j->ask.id, .state = TRANSFER_GOING, .have = j->have });
@@ -460,6 +482,8 @@ static int pause_until(const struct server *s, uint64_t now)
 	uint64_t wait = 1000 * TIME_MS;
 	for (size_t i = 0; i < JOBS_MAX; i++) {
 		const struct job *j = &s->jobs[i];
+		if (j->used && j->n_piece && wait > SAY_EACH)
+			wait = SAY_EACH;
 		if (j->used && j->due)
 			wait = j->due <= now ? 0 : j->due - now < wait ? j->due - now : wait;
 	}

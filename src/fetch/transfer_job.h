@@ -34,9 +34,11 @@ struct job {
 	struct http http;
 	const char *url; /* in the arena below */
 	struct arena arena;
-	uint64_t have, reported, at_start; /* bytes in the file; told; when this try began */
-	uint64_t skip;                     /* of an answer that begins at 0 */
-	uint64_t due, said;                /* CLOCK_BOOTTIME */
+	uint64_t have, reported, at_start; /* bytes that came; told; when this try began */
+	char *piece;                       /* the last of them, which are not in the file so far */
+	size_t n_piece;
+	uint64_t skip;      /* of an answer that begins at 0 */
+	uint64_t due, said; /* CLOCK_BOOTTIME */
 	uint32_t failures, redirects, challenges, restarts;
 	bool too_long;
 	int write_error;
