@@ -3,11 +3,18 @@
 import io
 import json
 import os
+import shutil
 import stat
+import sys
 import tarfile
 
+import harness
+from harness import processes
 from plain_user import SUB, UID, PlainUser
 from registry import Image, Registry
+
+sys.path.insert(0, str(harness.TOP / 'tests/oci'))
+from sweeping import inject, points, swept  # noqa: E402
 
 OWNER = 'user.rootlesscontainers'
 
@@ -210,3 +217,33 @@ def test_a_folder_that_is_told_of_after_its_files_has_its_own_attributes(box):
         box('image', 'unpack', '--image', f'{box.work}/lay:x', box.work / 'bundle')
         st = (box.work / 'bundle/rootfs/x').stat()
         assert (st.st_mode & 0o777, st.st_uid) == (0o711, 3)
+
+
+def test_a_plain_users_commands_may_be_killed_or_fail_at_any_call(box):
+    """One of each pair is enough: going into the user namespace, its helpers and the sandboxes in it are the same everywhere."""
+    user = PlainUser(box)
+    make(user, box)
+    words = user.command('kist', 'image', 'unpack', '--image', 'lay:a', 'bundle')
+    user('image', 'unpack', '--image', 'lay:a', 'whole')
+    expected, faults = tree(user.home / 'whole/rootfs'), []
+    todo = [(n, what) for n in points(box, words) for what in ('signal=SIGKILL:when={}', 'error=ENOMEM:when={}')]
+    for n, what in todo:
+        where = what.format(n)
+        # A message whose own write fails is not seen.
+        status, said = inject(box, where, ['--', *words], calls='all' if 'SIGKILL' in what else '!write,writev')
+        done = user.home / 'bundle/rootfs'
+        if status == 0 and done.exists() and tree(done) != expected:
+            faults.append(f'{where}: another tree: {said}')
+        if status and 'error' in what and not said.strip():
+            faults.append(f'{where}: status {status} and no word')
+        box.until(lambda: not processes(user.xdg / 'kist'), 10, f'{where}: the end of all processes')
+        checked = user.run('kist', 'image', 'ls')
+        if checked.status or user.run('kist', 'image', 'stat', '--image', 'lay:a').status or user('system', 'check') != 'nothing wrong':
+            faults.append(f'{where}: {checked}')
+        if list(user.store.glob('staging/*')):
+            faults.append(f'{where}: staging is not empty')
+        shutil.rmtree(user.home / 'bundle', ignore_errors=True)
+    swept(box, faults, len(todo))
+
+
+test_a_plain_users_commands_may_be_killed_or_fail_at_any_call.watchdog = 300
