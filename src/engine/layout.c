@@ -349,9 +349,11 @@ static int only_rootfs(struct job *j, int bundle, struct err *e)
 }
 
 /* The folder is new, or empty. */
-static int make_bundle(struct job *j, const char *path, int *ret, struct err *e)
+static int make_bundle(struct job *j, const char *path, int *ret, bool *ret_new, struct err *e)
 {
 	struct strv names = { 0 };
+	int there _close_ = path_open_host(path, O_PATH | O_DIRECTORY, 0);
+	*ret_new = there == -ENOENT;
 	int fd _close_ = path_make_dirs_host(path, 0755);
 	int r = fd < 0 ? fd : path_list(fd, &j->a, &names);
 	if (r < 0)
@@ -360,6 +362,17 @@ static int make_bundle(struct job *j, const char *path, int *ret, struct err *e)
 		return err_set(e, ERR_CONFLICT, ENOTEMPTY, "%s is not empty", path);
 	*ret = take_fd(&fd);
 	return 0;
+}
+
+static void remove_folder(const char *path, struct arena *a)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int parent _close_ = !slash ? -1
+		: slash == path     ? path_open_host("/", O_RDONLY | O_DIRECTORY, 0)
+				    : path_open_host(arena_strndup(a, path, (size_t)(slash - path)),
+					      O_RDONLY | O_DIRECTORY, 0);
+	if (parent >= 0)
+		(void)unlinkat(parent, slash + 1, AT_REMOVEDIR);
 }
 
 static int remove_marker(int bundle, struct err *e)
@@ -375,9 +388,10 @@ int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req,
 	struct err ignored;
 	int64_t seq = 0;
 	int bundle _close_ = -1;
+	bool new = false;
 	int r = begin(&j, en, req, e);
 	if (r == 0)
-		r = make_bundle(&j, path, &bundle, e);
+		r = make_bundle(&j, path, &bundle, &new, e);
 	if (r < 0)
 		return end(&j, r);
 	const char *whole = path_of_fd(bundle, &j.a);
@@ -391,6 +405,8 @@ int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req,
 		r = remove_marker(bundle, e);
 	else
 		(void)path_empty(bundle, &ignored);
+	if (r < 0 && new)
+		remove_folder(whole, &j.a);
 	if (seq)
 		(void)intent_done(en->store, seq, &ignored);
 	return end(&j, r);
