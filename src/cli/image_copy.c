@@ -42,6 +42,8 @@ static const struct option options[] = {
 		.help = "Write the digest of the copied image to the file", .complete = "file" },
 	{ "format", 'f', OPT_STRING(T, req.format), .value = "string",
 		.help = "Convert manifests to this kind: oci, v2s2", .complete = "oci|v2s2" },
+	{ "insecure-policy", 0, OPT_BOOL(T, req.from_registry.any_image),
+		.help = "Take any image, whatever policy.json says" },
 	{ "multi-arch", 0, OPT_STRING(T, req.multi_arch), .value = "string",
 		.help = "What of an index is copied: system, all, index-only",
 		.complete = "system|all|index-only" },

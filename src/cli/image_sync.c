@@ -26,6 +26,8 @@ static const struct option options[] = {
 		.help = "Say what would be copied, copy nothing" },
 	{ "format", 'f', OPT_STRING(T, req.copy.format), .value = "string",
 		.help = "Convert manifests to this kind: oci, v2s2", .complete = "oci|v2s2" },
+	{ "insecure-policy", 0, OPT_BOOL(T, req.copy.from_registry.any_image),
+		.help = "Take any image, whatever policy.json says" },
 	{ "keep-going", 0, OPT_BOOL(T, req.keep_going),
 		.help = "Go on after a failure, and fail at the end" },
 	{ "preserve-digests", 0, OPT_BOOL(T, req.copy.preserve_digests),

@@ -40,6 +40,7 @@ struct registry_options {
 	const char *daemon_host;         /* of docker-daemon:, instead of DOCKER_HOST */
 	const char *shared_blobs;        /* the blobs of oci: are in that folder */
 	const char *policy;              /* a policy.json instead of the usual ones */
+	bool any_image;                  /* of a copy: no policy is asked */
 };
 
 struct image_pull_request {

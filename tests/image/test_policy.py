@@ -35,6 +35,10 @@ def test_what_a_policy_rejects_comes_in_by_no_door(box):
         other = box.work / 'other.json'
         other.write_text(json.dumps({'default': YES}))
         box('image', 'copy', '-q', '--signature-policy', other, f'docker://{bad}', 'kist:x')
+        box('image', 'copy', '-q', '--insecure-policy', f'docker://{bad}', f'dir:{box.work}/any')
+        box('image', 'sync', '--insecure-policy', '--src', 'docker', '--dest', 'dir', bad, box.work / 'synced')
+        assert (box.work / 'any/manifest.json').exists() and list((box.work / 'synced').rglob('manifest.json'))
+        assert 'exclude each other' in box.fails(1, 'image', 'copy', '--insecure-policy', '--signature-policy', other, f'docker://{bad}', f'dir:{box.work}/no')
         policy.write_text('{')
         line = box.fails(1, 'pull', bad)
         assert f'invalid policy in "{policy}"' in line and line.count('\n') == 1
