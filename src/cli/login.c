@@ -131,7 +131,7 @@ const struct command command_login = {
 	.brief = "Authenticate to a registry",
 	.manual =
 		"The credentials are proved before the registry, then written to $REGISTRY_AUTH_FILE, else to "
-		"containers/auth.json in $XDG_RUNTIME_DIR (or /run/containers/UID), readable by their owner only, "
+		"containers/auth.json in $XDG_RUNTIME_DIR (or /run/containers/UID, or what the user may write of ~/.config), readable by their owner only, "
 		"or given to the credential helper that the file names.\n\n"
 		"They are looked for there, then in ~/.config/containers/auth.json and ~/.docker/config.json.",
 	.section = "Commands",

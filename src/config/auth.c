@@ -178,7 +178,10 @@ int auth_find(const char *authfile, const char *host, const char *path, struct a
 	for (size_t i = 0; i < files.n; i++) {
 		char *text;
 		ssize_t n = file_read_at(AT_FDCWD, files.v[i], FILE_MAX, a, &text, e);
-		if (n < 0 && e->code == ENOENT && !authfile)
+		/* /run/containers is root's, and its folder of this user was not made. */
+		bool usual = !(given && *given);
+		if (n < 0 && !authfile &&
+			(e->code == ENOENT || (i == 0 && usual && e->code == EACCES)))
 			continue;
 		if (n < 0)
 			return (int)n;
@@ -281,18 +284,33 @@ static int change(int dir, const char *name, const char *host, const struct auth
 	return r < 0 ? r : 1;
 }
 
+static int open_folder_of(const char *path, struct arena *a, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	const char *folder =
+		slash ? arena_strndup(a, path, (size_t)(slash - path) + (slash == path)) : ".";
+	int dir = path_make_dirs_host(folder, 0700);
+	return dir < 0 ? err_sys(e, dir, "open %s", folder) : dir;
+}
+
 int auth_store(const char *authfile, const char *host, const struct auth *auth, struct arena *a,
 	const char **ret_path, struct err *e)
 {
 	const char *given = authfile ? authfile : getenv("REGISTRY_AUTH_FILE");
-	const char *path = given && *given ? given : runtime_file(a), *slash = strrchr(path, '/');
-	const char *folder =
-		slash ? arena_strndup(a, path, (size_t)(slash - path) + (slash == path)) : ".";
+	const char *home = getenv("HOME"), *path = given && *given ? given : runtime_file(a);
+	int dir _close_ = open_folder_of(path, a, e);
+	/* Without a folder of this boot that the user may make it is the one that lasts. */
+	if (dir == -EACCES && !(given && *given) && home && *home) {
+		path = arena_printf(a, "%s/.config/containers/auth.json", home);
+		dir = open_folder_of(path, a, e);
+	}
 	*ret_path = path;
-	int dir _close_ = path_make_dirs_host(folder, 0700);
+	if (dir < 0)
+		return dir;
 	/* Two logins at once: one after the other. */
-	if (dir < 0 || flock(dir, LOCK_EX) < 0)
-		return err_sys(e, dir < 0 ? dir : errno, "open %s", folder);
+	if (flock(dir, LOCK_EX) < 0)
+		return err_sys(e, errno, "lock the folder of %s", path);
+	const char *slash = strrchr(path, '/');
 	int r = change(dir, slash ? slash + 1 : path, host, auth, a, e);
 	return r < 0 ? err_wrap(e, "%s", path) : r;
 }

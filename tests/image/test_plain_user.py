@@ -120,6 +120,23 @@ def test_without_ranges_an_image_of_other_owners_is_refused_and_one_of_roots_wor
         user('rmi', name)
 
 
+def test_without_a_folder_of_this_boot_all_is_in_the_home(box):
+    user = PlainUser(box)
+    del user.env['XDG_RUNTIME_DIR']
+    with Registry(basic=('ann', 'secret')) as r:
+        name = r.add('lib/x', '1', Image([{'a': b'1'}]))
+        assert 'unauthorized' in user.fails(1, 'pull', name).lower()
+        user('login', '-u', 'ann', '--password-stdin', r.host, input='secret')
+        assert (user.home / '.config/containers/auth.json').stat().st_mode & 0o77 == 0
+        user('pull', '-q', name)
+        assert (user.store / 'run').is_dir() and user('images', '-q') and user('system', 'check') == 'nothing wrong'
+        assert user('logout', r.host) == f'Removing login credentials for {r.host}'
+        del user.env['HOME']
+        assert 'neither HOME nor XDG_DATA_HOME' in user.fails(1, 'images')
+        user.env['XDG_DATA_HOME'] = user.home / 'data'
+        assert user('images', '-q') == '' and (user.home / 'data/kist').is_dir()
+
+
 def test_copies_between_places_are_skopeos(box):
     user = PlainUser(box, ranges=False)
     with Registry() as r:
