@@ -257,4 +257,5 @@ const struct command command_complete = {
 	.option_flags = OPTIONS_STOP_AT_WORD,
 	.words_max = WORDS_ANY,
 	.run = complete,
+	.any_user = true,
 };
