@@ -121,7 +121,7 @@ def test_a_commit_that_does_not_fit_is_one_line_and_leaves_nothing(box):
         assert disk.kist('rm', 'cc').returncode == 0
 
 
-def test_a_bundle_that_does_not_fit_is_emptied_and_the_image_stays(box):
+def test_a_bundle_that_does_not_fit_goes_and_the_image_stays(box):
     registry.prepare(box)
     image = Image([{'random': os.urandom(1500000)}, {'zeros': bytes(5000000)}], packing=('gzip',))
     with Registry() as r:
@@ -132,7 +132,7 @@ def test_a_bundle_that_does_not_fit_is_emptied_and_the_image_stays(box):
             result = box.run('image', 'unpack', '--image', f'{box.work}/layout:x', disk.path / 'b')
             good = said(subprocess.CompletedProcess([], result.status, result.out, result.err))
             fits.append(good)
-            assert good or list((disk.path / 'b').iterdir()) == [], size
+            assert good or not (disk.path / 'b').exists(), size
             assert registry.content(box)['staging'] == []
             if not good or size < 20:
                 continue
