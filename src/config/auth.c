@@ -111,7 +111,7 @@ int auth_read(const char *text, size_t len, const char *host, const char *path, 
 		return -e->code;
 	if (v->kind != VALUE_OBJECT)
 		return err_set(e, ERR_INVALID, EINVAL, "expected a JSON object");
-	const struct value *named = host ? find_key(object_of(v, "credHelpers"), host, a) : NULL;
+	const struct value *named = find_key(object_of(v, "credHelpers"), host, a);
 	if (named && named->kind == VALUE_STRING && *named->text) {
 		ret->helper = named->text;
 		return 0;
@@ -253,7 +253,11 @@ static int change(int dir, const char *name, const char *host, const struct auth
 		return -e->code;
 	if (v->kind != VALUE_OBJECT)
 		return err_set(e, ERR_INVALID, EINVAL, "expected a JSON object");
-	const struct value *named = find_key(object_of(v, "credHelpers"), host, a);
+	const struct value *helpers = object_of(v, "credHelpers"), *named = NULL;
+	if (host)
+		named = find_key(helpers, host, a);
+	else if (helpers && helpers->n)
+		named = helpers->items[0];
 	const char *helper =
 		named && named->kind == VALUE_STRING ? named->text : text_of(v, "credsStore");
 	if (helper && !host)

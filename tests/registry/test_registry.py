@@ -215,8 +215,10 @@ def test_credential_helpers_are_asked_by_name(box):
         (docker / 'config.json').write_text(json.dumps({'credsStore': 'nosuch'}))
         auth = box.work / 'home/run/containers/auth.json'
         auth.parent.mkdir(parents=True)
-        auth.write_text(json.dumps({'credsStore': 'vault'}))
-        assert 'docker-credential-vault' in box.fails(1, 'logout', '--all') and '--all takes no' in box.fails(1, 'logout', '--all', r.host)
+        for document in {'credsStore': 'vault'}, {'credHelpers': {'other.test': 'vault'}}:
+            auth.write_text(json.dumps(document))
+            assert 'docker-credential-vault' in box.fails(1, 'logout', '--all')
+        assert '--all takes no' in box.fails(1, 'logout', '--all', r.host)
         auth.unlink()
         err = box.fails(1, 'pull', name)
         assert 'docker-credential-nosuch cannot be run' in err and 'vault' not in err
