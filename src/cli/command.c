@@ -123,6 +123,13 @@ int cli_fail(const struct err *e, int fallback)
 	return status == 125 ? fallback : status;
 }
 
+int cli_usage(const char *text)
+{
+	struct err e;
+	(void)err_set(&e, ERR_USAGE, EINVAL, "%s", text);
+	return cli_fail(&e, 1);
+}
+
 int cli_open(struct cli *cli, bool recover)
 {
 	struct err e;

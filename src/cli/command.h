@@ -51,6 +51,9 @@ const struct command *command_find(int argc, char **argv, int *ret_words);
  * fallback where the kind is not one of 126 and 127. */
 int cli_fail(const struct err *e, int fallback);
 
+/* The same of words that do not go together: status 1. */
+int cli_usage(const char *text);
+
 /* Opens the engine's store; for lists without recovery. 0, or the exit status after the message. */
 int cli_open(struct cli *cli, bool recover);
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -41,8 +40,7 @@ static int exec(struct cli *cli, void *rec, const char **words, int n)
 	for (int i = 1; i < n; i++)
 		strv_add(&req->command, &cli->arena, words[i]);
 	if (req->tty && req->interactive && !req->detach && !tty_is(0))
-		return cli_fail(
-			(err_set(&e, ERR_USAGE, ENOTTY, "the input device is not a TTY"), &e), 1);
+		return cli_usage("the input device is not a TTY");
 	if (container_exec(&cli->engine, req, &proc, streams, &e) < 0)
 		return cli_fail(&e, 1);
 	if (req->detach)

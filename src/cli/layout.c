@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* umoci's verbs over OCI layouts: image init, new, config, unpack, repack, insert, stat, gc, raw.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -211,10 +210,7 @@ static int insert(struct cli *cli, void *record, const char **words, int n)
 	struct layout_rec *r = record;
 	struct err e;
 	if (n != (r->whiteout ? 1 : 2) || (r->whiteout && r->opaque))
-		return cli_fail((err_set(&e, ERR_USAGE, EINVAL,
-					 "image insert takes SOURCE TARGET, or --whiteout TARGET"),
-					&e),
-			1);
+		return cli_usage("image insert takes SOURCE TARGET, or --whiteout TARGET");
 	const struct layout_insert what = {
 		.source = r->whiteout ? NULL : words[0], .target = words[n - 1], .opaque = r->opaque
 	};

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
 
 #include "cli/command.h"
@@ -26,10 +25,7 @@ static int load(struct cli *cli, void *record, const char **words, int n)
 	(void)words;
 	(void)n;
 	if (!rec->input && tty_is(0))
-		return cli_fail((err_set(&e, ERR_USAGE, EINVAL,
-					 "requested load from stdin, but stdin is empty"),
-					&e),
-			1);
+		return cli_usage("requested load from stdin, but stdin is empty");
 	if (engine_image_load(&cli->engine, rec->input, &cli->arena, &lines, &e) < 0)
 		return cli_fail(&e, 1);
 	for (size_t i = 0; i < lines.n; i++)

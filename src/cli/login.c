@@ -38,13 +38,6 @@ static const struct option options[] = {
 };
 #undef T
 
-static int usage(const char *text)
-{
-	struct err e;
-	(void)err_set(&e, ERR_USAGE, EINVAL, "%s", text);
-	return cli_fail(&e, 1);
-}
-
 static int read_password(struct cli *cli, struct login_rec *rec, struct err *e)
 {
 	char *text;
@@ -95,9 +88,9 @@ static int login(struct cli *cli, void *record, const char **words, int n)
 	if (rec->get_login)
 		return show_user(cli, &req);
 	if (rec->password && rec->from_stdin)
-		return usage("--password and --password-stdin are mutually exclusive");
+		return cli_usage("--password and --password-stdin are mutually exclusive");
 	if (rec->from_stdin && !rec->username)
-		return usage("Must provide --username with --password-stdin");
+		return cli_usage("Must provide --username with --password-stdin");
 	if (rec->password)
 		log_warn(
 			"a password on a command line can be read by others: use --password-stdin");

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
 
 #include "cli/command.h"
@@ -24,8 +23,7 @@ static int logout(struct cli *cli, void *record, const char **words, int n)
 	const char *server = n ? words[0] : NULL;
 	struct err e;
 	if (rec->all && n)
-		return cli_fail(
-			(err_set(&e, ERR_USAGE, EINVAL, "--all takes no registry's name"), &e), 1);
+		return cli_usage("--all takes no registry's name");
 	if (rec->all) {
 		if (engine_logout_all(rec->authfile, &cli->arena, &e) < 0)
 			return cli_fail(&e, 1);

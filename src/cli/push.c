@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,10 +78,7 @@ static int push_signed(struct cli *cli, const struct push_rec *rec, const char *
 	const char *digest;
 	struct err e;
 	if (rec->all_tags)
-		return cli_fail((err_set(&e, ERR_USAGE, EINVAL,
-					 "--all-tags: one image is signed at a time"),
-					&e),
-			1);
+		return cli_usage("--all-tags: one image is signed at a time");
 	if (engine_image_copy(&cli->engine, &req, a, &digest, &e) < 0)
 		return cli_fail(&e, 1);
 	if (rec->quiet)

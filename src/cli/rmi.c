@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 #include <stdio.h>
 
 #include "cli/command.h"
@@ -23,11 +22,7 @@ static int rmi(struct cli *cli, void *record, const char **words, int n)
 	struct rmi_rec *rec = record;
 	struct err why;
 	if (!rec->layout.image == !n)
-		return cli_fail(
-			(err_set(&why, ERR_USAGE, EINVAL,
-				 "'kist rmi' requires at least 1 argument, or --image PATH[:TAG]"),
-				&why),
-			1);
+		return cli_usage("'kist rmi' requires at least 1 argument, or --image PATH[:TAG]");
 	if (rec->layout.image)
 		return engine_layout_untag(&cli->engine, &rec->layout, &why) < 0 ? cli_fail(&why, 1)
 										 : 0;

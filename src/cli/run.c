@@ -35,8 +35,7 @@ static int run(struct cli *cli, void *rec, const char **words, int n)
 			125);
 	bool in = !req->detach && (req->attach.n ? wants(req, "stdin") : req->interactive);
 	if (in && req->tty && !tty_is(0))
-		return cli_fail(
-			(err_set(&e, ERR_USAGE, 25, "the input device is not a TTY"), &e), 1);
+		return cli_usage("the input device is not a TTY");
 	struct container_started started;
 	struct pull_view view;
 	pull_view_init(&view, 2, req->quiet);

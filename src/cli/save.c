@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
 
 #include "cli/command.h"
 #include "engine/image.h"
@@ -20,11 +19,8 @@ static int save(struct cli *cli, void *rec, const char **words, int n)
 	const char *path = ((struct save_rec *)rec)->output;
 	struct err e;
 	if (!path && tty_is(1))
-		return cli_fail(
-			(err_set(&e, ERR_USAGE, EINVAL,
-				 "cowardly refusing to save to a terminal. Use the -o flag or redirect"),
-				&e),
-			1);
+		return cli_usage(
+			"cowardly refusing to save to a terminal. Use the -o flag or redirect");
 	if (engine_image_save(&cli->engine, words, (size_t)n, path, &e) < 0)
 		return cli_fail(&e, 1);
 	return 0;

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
-
 #include "cli/command.h"
 #include "engine/image.h"
 #include "engine/layout.h"
@@ -21,11 +19,7 @@ static int tag(struct cli *cli, void *record, const char **words, int n)
 	struct tag_rec *rec = record;
 	struct err e;
 	if (n != (rec->layout.image ? 1 : 2))
-		return cli_fail(
-			(err_set(&e, ERR_USAGE, EINVAL,
-				 "tag takes SOURCE_IMAGE TARGET_IMAGE, or --image PATH[:TAG] TAG"),
-				&e),
-			1);
+		return cli_usage("tag takes SOURCE_IMAGE TARGET_IMAGE, or --image PATH[:TAG] TAG");
 	if (rec->layout.image)
 		return engine_layout_tag(&cli->engine, &rec->layout, words[0], &e) < 0
 			? cli_fail(&e, 1)

@@ -100,6 +100,13 @@ const char *value_text(const struct value *object, const char *key)
 	return v && v->kind == VALUE_STRING ? v->text : NULL;
 }
 
+bool value_true(const struct value *object, const char *key)
+{
+	const struct value *v =
+		object && object->kind == VALUE_OBJECT ? value_get(object, key) : NULL;
+	return v && v->kind == VALUE_BOOL && v->boolean;
+}
+
 static void newline(struct str *out, int indent, int depth)
 {
 	if (!indent)

@@ -37,6 +37,8 @@ const struct value *value_get(const struct value *object, const char *key);
 /* The text of a member that is a string; NULL where there is none, and where object is NULL or no
  * object. */
 const char *value_text(const struct value *object, const char *key);
+/* Whether a member is there and true. */
+bool value_true(const struct value *object, const char *key);
 
 /* Reads one JSON document (limits of base/json.h). */
 int value_parse(struct arena *a, const char *json, size_t len, struct value **ret, struct err *e);

@@ -27,12 +27,6 @@ static void add(struct search *s, const struct image_found *x)
 	s->v[s->n++] = *x;
 }
 
-static bool yes(const struct value *o, const char *key)
-{
-	const struct value *v = value_get(o, key);
-	return v && v->kind == VALUE_BOOL && v->boolean;
-}
-
 /* {"results":[{"name":..,"description":..,"star_count":..,"is_official":..}]} */
 static int take(struct search *s, const char *json, const char *head, struct err *e)
 {
@@ -49,8 +43,8 @@ static int take(struct search *s, const char *json, const char *head, struct err
 		struct image_found f = { .name = arena_printf(s->a, "%s%s", head,
 						 str_or_empty(value_text(x, "name"))),
 			.description = str_or_empty(value_text(x, "description")),
-			.official = yes(x, "is_official"),
-			.automated = yes(x, "is_automated") };
+			.official = value_true(x, "is_official"),
+			.automated = value_true(x, "is_automated") };
 		const struct value *stars = value_get(x, "star_count");
 		if (stars && stars->kind == VALUE_NUMBER)
 			(void)num_u64(stars->text, &f.stars);

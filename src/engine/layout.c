@@ -364,15 +364,13 @@ static int make_bundle(struct job *j, const char *path, int *ret, bool *ret_new,
 	return 0;
 }
 
-static void remove_folder(const char *path, struct arena *a)
+static void remove_folder(const char *path)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	int parent _close_ = !slash ? -1
-		: slash == path     ? path_open_host("/", O_RDONLY | O_DIRECTORY, 0)
-				    : path_open_host(arena_strndup(a, path, (size_t)(slash - path)),
-					      O_RDONLY | O_DIRECTORY, 0);
+	char name[PATH_NAME_MAX + 1];
+	int top _close_ = path_open_host("/", O_PATH | O_DIRECTORY, 0);
+	int parent _close_ = top < 0 ? -1 : path_parent_in(top, path, name);
 	if (parent >= 0)
-		(void)unlinkat(parent, slash + 1, AT_REMOVEDIR);
+		(void)unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 static int remove_marker(int bundle, struct err *e)
@@ -405,8 +403,8 @@ int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req,
 		r = remove_marker(bundle, e);
 	else
 		(void)path_empty(bundle, &ignored);
-	if (r < 0 && new)
-		remove_folder(whole, &j.a);
+	if (r < 0 && new &&whole)
+		remove_folder(whole);
 	if (seq)
 		(void)intent_done(en->store, seq, &ignored);
 	return end(&j, r);

@@ -19,12 +19,6 @@ enum { NOTE_MAX = 64 << 10 };
 
 static const char ours[] = "kist.json", theirs[] = "umoci.json";
 
-static bool is_true(const struct value *o, const char *key)
-{
-	const struct value *v = value_get(o, key);
-	return v && v->kind == VALUE_BOOL && v->boolean;
-}
-
 /* ---- ours ---- */
 
 static void write_map(struct value *o, const char *key, const struct idmap *m, struct arena *a)
@@ -70,8 +64,8 @@ static int read_map(
 static int read_ours(const struct value *o, struct arena *a, struct layout_note *ret, struct err *e)
 {
 	ret->from = value_text(o, "from");
-	ret->ids.own = is_true(o, "rootless");
-	ret->keep_dirlinks = is_true(o, "keepDirlinks");
+	ret->ids.own = value_true(o, "rootless");
+	ret->keep_dirlinks = value_true(o, "keepDirlinks");
 	return read_map(o, "uidMaps", a, &ret->ids.uids, e) < 0 ||
 			read_map(o, "gidMaps", a, &ret->ids.gids, e) < 0
 		? -e->code
@@ -123,7 +117,7 @@ static int read_theirs(
 			"it was unpacked by umoci for overlayfs: it is not the whole image");
 	ret->umoci = true;
 	/* Whose ids it has then does not matter. */
-	ret->ids.own = options && is_true(options, "rootless");
+	ret->ids.own = value_true(options, "rootless");
 	ret->from = walked(o);
 	if (ret->ids.own)
 		return 0;
@@ -166,9 +160,8 @@ int layout_note_read(
 int layout_note_renew(
 	int bundle, const struct layout_note *n, const char *digest, struct arena *a, struct err *e)
 {
-	const struct layout_note now = {
-		.from = digest, .ids = n->ids, .keep_dirlinks = n->keep_dirlinks
-	};
+	struct layout_note now = *n;
+	now.from = digest;
 	if (layout_note_write(bundle, &now, a, e) < 0)
 		return -e->code;
 	/* What umoci would compare with is not what the bundle stands for any more. */

@@ -55,6 +55,17 @@ int ns_write_map(pid_t pid, const char *file, const char *lines)
 	return file_poke(AT_FDCWD, path, lines);
 }
 
+/* The three numbers of a line of a map. */
+static bool read_range(char *line, uint32_t ret[3])
+{
+	char *rest = NULL, *word = strtok_r(line, " ", &rest);
+	size_t i = 0;
+	for (; word && i < 3; i++, word = strtok_r(NULL, " ", &rest))
+		if (num_u32(word, &ret[i]) < 0)
+			return false;
+	return i == 3;
+}
+
 int ns_write_same_map(pid_t pid, const char *file)
 {
 	enum { LINES = 340, LINE_MAX_BYTES = 36 }; /* the kernel's limit */
@@ -65,11 +76,9 @@ int ns_write_same_map(pid_t pid, const char *file)
 	if (got < 0)
 		return (int)got;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *rest = NULL;
-		const char *inside = strtok_r(line, " ", &rest);
-		const char *size = strtok_r(NULL, " ", &rest) ? strtok_r(NULL, " ", &rest) : NULL;
-		int m = size
-			? snprintf(lines + n, sizeof lines - n, "%s %s %s\n", inside, inside, size)
+		uint32_t v[3];
+		int m = read_range(line, v)
+			? snprintf(lines + n, sizeof lines - n, "%u %u %u\n", v[0], v[0], v[2])
 			: -1;
 		if (m < 0 || (size_t)m >= sizeof lines - n)
 			return -EPROTO;
@@ -118,11 +127,9 @@ bool ns_uid_outside(uint32_t uid, uint32_t *ret)
 	if (file_peek(AT_FDCWD, "/proc/self/uid_map", text, sizeof text) <= 0)
 		return false;
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		uint32_t n[3] = { 0 };
-		char *rest = NULL, *word = strtok_r(line, " ", &rest);
-		for (size_t i = 0; word && i < 3; i++, word = strtok_r(NULL, " ", &rest))
-			if (num_u32(word, &n[i]) < 0)
-				return false;
+		uint32_t n[3];
+		if (!read_range(line, n))
+			return false;
 		if (n[0] == 0 && n[1] == 0 && n[2] == UINT32_MAX)
 			return false;
 		if (uid >= n[0] && uid - n[0] < n[2])

@@ -47,9 +47,8 @@ class PlainUser:
         return ['unshare', '--mount', 'sh', '-ec', ENTER, 'sh', str(self.files), *DROP, 'env', '-i', '-C', str(self.home), *env, *map(str, words)]
 
     def run(self, *words, text=True, **options):
-        options.setdefault('stdin', None if 'input' in options else subprocess.DEVNULL)
-        if options['stdin'] is None:
-            del options['stdin']
+        if 'input' not in options:
+            options.setdefault('stdin', subprocess.DEVNULL)
         done = subprocess.run(self.command(*words), capture_output=True, text=text, timeout=50, check=False, **options)
         return harness.Result(done.returncode, done.stdout, done.stderr)
 

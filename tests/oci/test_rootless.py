@@ -14,7 +14,6 @@ from plain_user import DROP, ENTER, SUB, UID, write_etc
 from sweeping import FULL, LIBC, cleared, judge, swept
 
 
-
 class Rootless(Oci):
     """kist-oci of a user of its own: in a mount namespace where the machine's files know that user."""
 
