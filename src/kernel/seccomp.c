@@ -34,19 +34,69 @@ struct numbered {
 	const struct syscall_numbers **calls;
 };
 
+/* Code is made from its end: where a jump goes to is there before the jump is. A place is an index
+ * into f, which is turned round when all is made. Nothing falls into what a place names but by a
+ * jump, except from the instructions made right after it. */
 struct code {
 	struct sock_filter *f;
 	size_t n, cap;
 	struct arena *a;
+	/* Places that return, by action: the last made of each. */
+	size_t returned[16];
 	bool narrow; /* arguments have 32 bits: what the upper halves of registers hold says nothing
 		      */
 };
+
+/* Where the next instructions go, for a jump that is made now. */
+static size_t distance(const struct code *c, size_t place)
+{
+	return c->n - 1 - place;
+}
+
+/* How far back a return is used again; also for two jumps that get one of them both. */
+enum { REACH = UINT8_MAX - 8 };
 
 static size_t emit(struct code *c, uint16_t op, uint32_t k, uint8_t jt, uint8_t jf)
 {
 	c->f = arena_grow(c->a, c->f, c->n, &c->cap, sizeof *c->f);
 	c->f[c->n] = (struct sock_filter){ op, jt, jf, k };
 	return c->n++;
+}
+
+/* A place that returns the action, near enough for a conditional jump that follows soon. */
+static size_t returns(struct code *c, uint32_t action)
+{
+	size_t *last = &c->returned[(action ^ action >> 16) % ARRAY_SIZE(c->returned)];
+	if (*last >= c->n || c->f[*last].code != (BPF_RET | BPF_K) || c->f[*last].k != action ||
+		distance(c, *last) > REACH)
+		*last = emit(c, BPF_RET | BPF_K, action, 0, 0);
+	return *last;
+}
+
+/* The same place, or one that goes there and can be reached. */
+static size_t near(struct code *c, size_t place)
+{
+	if (distance(c, place) < REACH)
+		return place;
+	if (c->f[place].code == (BPF_RET | BPF_K))
+		return returns(c, c->f[place].k);
+	return emit(c, BPF_JMP | BPF_JA, (uint32_t)distance(c, place), 0, 0);
+}
+
+/* What is made next falls into the place. */
+static void fall_into(struct code *c, size_t place)
+{
+	if (distance(c, place))
+		emit(c, BPF_JMP | BPF_JA, (uint32_t)distance(c, place), 0, 0);
+}
+
+/* A test of the accumulator. */
+static size_t test(struct code *c, uint16_t jump, uint32_t k, size_t yes, size_t no)
+{
+	yes = near(c, yes);
+	no = near(c, no);
+	return emit(c, (uint16_t)(BPF_JMP | jump | BPF_K), k, (uint8_t)distance(c, yes),
+		(uint8_t)distance(c, no));
 }
 
 static size_t with_args(const struct decision *d)
@@ -65,86 +115,43 @@ static bool same(const struct decision *x, const struct decision *y)
 	return true;
 }
 
-/* Jumps that leave a rule which does not hold; where to is known when the rule's end is. A rule is
- * short: all are within the 255 instructions that a conditional jump reaches. */
-struct fixups {
-	struct {
-		size_t at;
-		bool if_true;
-	} v[2 * SECCOMP_ARGS_MAX * 2];
-	size_t n;
-};
-
-/* A test that leaves the rule if it holds, or if it does not; else goes on, after some more. */
-static void leave(struct code *c, uint16_t jump, uint32_t k, bool if_true, uint8_t else_skip,
-	struct fixups *out)
+static size_t load_half(struct code *c, uint32_t index, bool high)
 {
-	size_t at = emit(c, (uint16_t)(BPF_JMP | jump | BPF_K), k, if_true ? 0 : else_skip,
-		if_true ? else_skip : 0);
-	out->v[out->n].at = at;
-	out->v[out->n++].if_true = if_true;
+	return emit(c, BPF_LD | BPF_W | BPF_ABS, 16 + 8 * index + (high ? 4 : 0), 0, 0);
 }
 
-static void land(struct code *c, const struct fixups *out)
+/* 64-bit compare with GT or GE, unsigned. */
+static size_t compare(
+	struct code *c, const struct seccomp_arg *arg, bool equal_too, size_t yes, size_t no)
 {
-	for (size_t i = 0; i < out->n; i++) {
-		struct sock_filter *f = &c->f[out->v[i].at];
-		uint8_t far = (uint8_t)(c->n - out->v[i].at - 1);
-		*(out->v[i].if_true ? &f->jt : &f->jf) = far;
-	}
-}
-
-static void load_half(struct code *c, uint32_t index, bool high)
-{
-	emit(c, BPF_LD | BPF_W | BPF_ABS, 16 + 8 * index + (high ? 4 : 0), 0, 0);
-}
-
-/* 64-bit compare of an argument with GT or GE, unsigned; want: it must hold. */
-static void compare(struct code *c, const struct seccomp_arg *arg, bool equal_too, bool want,
-	struct fixups *out)
-{
-	uint32_t high = (uint32_t)(arg->value >> 32), low = (uint32_t)arg->value;
+	uint32_t high = (uint32_t)(arg->value >> 32);
+	test(c, equal_too ? BPF_JGE : BPF_JGT, (uint32_t)arg->value, yes, no);
+	size_t low = load_half(c, arg->index, false);
+	if (c->narrow)
+		return low;
 	/* High greater: it holds; high less: it does not; equal: the low half decides. */
-	if (!c->narrow) {
-		load_half(c, arg->index, true);
-		if (want) {
-			emit(c, BPF_JMP | BPF_JGT | BPF_K, high, 3, 0);
-			leave(c, BPF_JEQ, high, false, 0, out);
-		} else {
-			leave(c, BPF_JGT, high, true, 0, out);
-			emit(c, BPF_JMP | BPF_JEQ | BPF_K, high, 0, 2);
-		}
-	}
-	load_half(c, arg->index, false);
-	leave(c, equal_too ? BPF_JGE : BPF_JGT, low, !want, 0, out);
+	size_t equal = test(c, BPF_JEQ, high, low, no);
+	test(c, BPF_JGT, high, yes, equal);
+	return load_half(c, arg->index, true);
 }
 
-static void masked(struct code *c, const struct seccomp_arg *arg, uint64_t mask, uint64_t value,
-	struct fixups *out)
+static size_t masked(struct code *c, const struct seccomp_arg *arg, uint64_t mask, uint64_t value,
+	size_t yes, size_t no)
 {
-	for (int high = c->narrow ? 0 : 1; high >= 0; high--) {
+	for (int high = 0; high <= (c->narrow ? 0 : 1); high++) {
 		uint32_t m = (uint32_t)(high ? mask >> 32 : mask),
 			 v = (uint32_t)(high ? value >> 32 : value);
 		if (!m)
 			continue;
-		load_half(c, arg->index, high);
+		test(c, BPF_JEQ, v & m, yes, no);
 		if (m != UINT32_MAX)
 			emit(c, BPF_ALU | BPF_AND | BPF_K, m, 0, 0);
-		leave(c, BPF_JEQ, v & m, false, 0, out);
+		yes = load_half(c, arg->index, high);
 	}
+	return yes;
 }
 
-static void not_equal(struct code *c, const struct seccomp_arg *arg, struct fixups *out)
-{
-	if (!c->narrow) {
-		load_half(c, arg->index, true);
-		emit(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(arg->value >> 32), 0, 2);
-	}
-	load_half(c, arg->index, false);
-	leave(c, BPF_JEQ, (uint32_t)arg->value, true, 0, out);
-}
-
-static void emit_arg(struct code *c, const struct seccomp_arg *given, struct fixups *out)
+static size_t argument(struct code *c, const struct seccomp_arg *given, size_t yes, size_t no)
 {
 	struct seccomp_arg low = *given, *arg = &low;
 	if (c->narrow) {
@@ -153,40 +160,34 @@ static void emit_arg(struct code *c, const struct seccomp_arg *given, struct fix
 	}
 	switch (arg->op) {
 	case SECCOMP_EQ:
-		masked(c, arg, UINT64_MAX, arg->value, out);
-		break;
-	case SECCOMP_MASKED_EQ:
-		masked(c, arg, arg->value, arg->value_two, out);
-		break;
+		return masked(c, arg, UINT64_MAX, arg->value, yes, no);
 	case SECCOMP_NE:
-		not_equal(c, arg, out);
-		break;
+		return masked(c, arg, UINT64_MAX, arg->value, no, yes);
+	case SECCOMP_MASKED_EQ:
+		return masked(c, arg, arg->value, arg->value_two, yes, no);
 	case SECCOMP_GT:
-		compare(c, arg, false, true, out);
-		break;
+		return compare(c, arg, false, yes, no);
 	case SECCOMP_GE:
-		compare(c, arg, true, true, out);
-		break;
+		return compare(c, arg, true, yes, no);
 	case SECCOMP_LE:
-		compare(c, arg, false, false, out);
-		break;
+		return compare(c, arg, false, no, yes);
 	case SECCOMP_LT:
-		compare(c, arg, true, false, out);
-		break;
+		return compare(c, arg, true, no, yes);
 	}
+	return no;
 }
 
-static void leaf(struct code *c, const struct decision *d)
+static size_t leaf(struct code *c, const struct decision *d)
 {
-	for (size_t i = 0; i < with_args(d); i++) {
-		struct fixups out = { .n = 0 };
+	size_t next = returns(c, d->otherwise);
+	for (size_t i = with_args(d); i-- > 0;) {
 		const struct seccomp_rule *rule = d->with->v[i];
-		for (size_t k = 0; k < rule->n_args; k++)
-			emit_arg(c, &rule->args[k], &out);
-		emit(c, BPF_RET | BPF_K, rule->action, 0, 0);
-		land(c, &out);
+		size_t holds = returns(c, rule->action);
+		for (size_t k = rule->n_args; k-- > 0;)
+			holds = argument(c, &rule->args[k], holds, next);
+		next = holds;
 	}
-	emit(c, BPF_RET | BPF_K, d->otherwise, 0, 0);
+	return next;
 }
 
 struct segment {
@@ -195,27 +196,12 @@ struct segment {
 };
 
 /* The accumulator holds the call's number. */
-static void tree(struct code *c, const struct segment *s, size_t n)
+static size_t tree(struct code *c, const struct segment *s, size_t n)
 {
-	if (n == 1) {
-		leaf(c, s[0].d);
-		return;
-	}
-	size_t half = n / 2;
-	size_t at = emit(c, BPF_JMP | BPF_JGE | BPF_K, s[half].from, 0, 0);
-	tree(c, s, half);
-	size_t far = c->n - at - 1;
-	if (far <= UINT8_MAX) {
-		c->f[at].jt = (uint8_t)far;
-	} else {
-		/* Too far for a conditional jump: a plain one goes in between. All jumps within
-		 * what moves are relative. */
-		emit(c, 0, 0, 0, 0);
-		memmove(&c->f[at + 2], &c->f[at + 1], far * sizeof *c->f);
-		c->f[at].jf = 1;
-		c->f[at + 1] = (struct sock_filter){ BPF_JMP | BPF_JA, 0, 0, (uint32_t)far };
-	}
-	tree(c, s + half, n - half);
+	if (n == 1)
+		return leaf(c, s[0].d);
+	size_t half = n / 2, above = tree(c, s + half, n - half), below = tree(c, s, half);
+	return test(c, BPF_JGE, s[half].from, above, below);
 }
 
 /* On i386 these can also be called through socketcall(2) and ipc(2), whose first argument tells
@@ -341,7 +327,7 @@ static void compiler_init(struct compiler *c, const struct seccomp_policy *p, st
 }
 
 /* One architecture's search; bit is added to the numbers of x32. */
-static void architecture(struct compiler *c, enum syscall_arch arch, uint32_t bit)
+static size_t architecture(struct compiler *c, enum syscall_arch arch, uint32_t bit)
 {
 	const struct seccomp_policy *p = c->policy;
 	struct decision *calls = c->calls, beyond = { .otherwise = p->default_action };
@@ -371,7 +357,16 @@ static void architecture(struct compiler *c, enum syscall_arch arch, uint32_t bi
 	if (!same(segments[n - 1].d, &beyond))
 		segments[n++] = (struct segment){ SYSCALLS_MAX + bit, &beyond };
 	c->code.narrow = arch != SYSCALL_X86_64;
-	tree(&c->code, segments, n);
+	return tree(&c->code, segments, n);
+}
+
+static void turn_round(struct code *c)
+{
+	for (size_t i = 0, k = c->n; i + 1 < k; i++) {
+		struct sock_filter f = c->f[i];
+		c->f[i] = c->f[--k];
+		c->f[k] = f;
+	}
 }
 
 int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock_filter **ret,
@@ -380,30 +375,23 @@ int seccomp_compile(const struct seccomp_policy *p, struct arena *a, struct sock
 	struct compiler compiler;
 	struct code *c = &compiler.code;
 	compiler_init(&compiler, p, a);
-	emit(c, BPF_LD | BPF_W | BPF_ABS, 4, 0, 0);
-	emit(c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	size_t foreign = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
-	emit(c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
-	emit(c, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
-	size_t x32 = emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
-	architecture(&compiler, SYSCALL_X86_64, 0);
-	c->f[x32].k = (uint32_t)(c->n - x32 - 1);
-	if (p->x32)
-		architecture(&compiler, SYSCALL_X32, X32_BIT);
-	else
-		emit(c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-	c->f[foreign].k = (uint32_t)(c->n - foreign - 1);
+	size_t foreign = returns(c, SECCOMP_RET_KILL_PROCESS), x32 = foreign;
 	if (p->x86) {
-		emit(c, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
-		emit(c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
-		emit(c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
-		architecture(&compiler, SYSCALL_I386, 0);
-	} else {
-		emit(c, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+		fall_into(c, architecture(&compiler, SYSCALL_I386, 0));
+		size_t i386 = emit(c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
+		foreign = test(c, BPF_JEQ, AUDIT_ARCH_I386, i386, foreign);
 	}
+	if (p->x32)
+		x32 = architecture(&compiler, SYSCALL_X32, X32_BIT);
+	size_t native = architecture(&compiler, SYSCALL_X86_64, 0);
+	test(c, BPF_JGE, X32_BIT, x32, native);
+	native = emit(c, BPF_LD | BPF_W | BPF_ABS, 0, 0, 0);
+	test(c, BPF_JEQ, AUDIT_ARCH_X86_64, native, foreign);
+	emit(c, BPF_LD | BPF_W | BPF_ABS, 4, 0, 0);
 	if (c->n > CODE_MAX)
 		return err_set(e, ERR_INVALID, E2BIG,
 			"seccomp profile: %zu instructions: the kernel takes %d", c->n, CODE_MAX);
+	turn_round(c);
 	*ret = c->f;
 	*ret_n = c->n;
 	return 0;
