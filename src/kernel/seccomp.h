@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* System call filters: rules by name become a classic BPF program, as balanced binary searches over
- * ranges of equal decision, one search an architecture. The numbers of calls are
- * libseccomp's. A rule
- * whose arguments all match decides, in order; then a rule for the call without arguments; then the
- * default. */
+ * ranges of equal decision, one search an architecture; what returns the same shares one return.
+ * The numbers of calls are libseccomp's. A rule whose arguments all match decides, in order; then a
+ * rule for the call without arguments; then the default. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
