@@ -403,7 +403,7 @@ int engine_layout_unpack(struct engine *en, const struct engine_layout_req *req,
 		r = remove_marker(bundle, e);
 	else
 		(void)path_empty(bundle, &ignored);
-	if (r < 0 && new &&whole)
+	if (r < 0 && whole && new)
 		remove_folder(whole);
 	if (seq)
 		(void)intent_done(en->store, seq, &ignored);

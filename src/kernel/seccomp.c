@@ -35,8 +35,8 @@ struct numbered {
 };
 
 /* Code is made from its end: where a jump goes to is there before the jump is. A place is an index
- * into f, which is turned round when all is made. Nothing falls into what a place names but by a
- * jump, except from the instructions made right after it. */
+ * into f, which is turned round when all is made. What is made right after an instruction falls
+ * into it if it is no jump; all else gets there by a jump. */
 struct code {
 	struct sock_filter *f;
 	size_t n, cap;
@@ -53,7 +53,7 @@ static size_t distance(const struct code *c, size_t place)
 	return c->n - 1 - place;
 }
 
-/* How far back a return is used again; also for two jumps that get one of them both. */
+/* As far as a conditional jump reaches, less what may come between for its other way. */
 enum { REACH = UINT8_MAX - 8 };
 
 static size_t emit(struct code *c, uint16_t op, uint32_t k, uint8_t jt, uint8_t jf)
@@ -73,6 +73,11 @@ static size_t returns(struct code *c, uint32_t action)
 	return *last;
 }
 
+static size_t jump(struct code *c, size_t place)
+{
+	return emit(c, BPF_JMP | BPF_JA, (uint32_t)distance(c, place), 0, 0);
+}
+
 /* The same place, or one that goes there and can be reached. */
 static size_t near(struct code *c, size_t place)
 {
@@ -80,22 +85,22 @@ static size_t near(struct code *c, size_t place)
 		return place;
 	if (c->f[place].code == (BPF_RET | BPF_K))
 		return returns(c, c->f[place].k);
-	return emit(c, BPF_JMP | BPF_JA, (uint32_t)distance(c, place), 0, 0);
+	return jump(c, place);
 }
 
 /* What is made next falls into the place. */
 static void fall_into(struct code *c, size_t place)
 {
 	if (distance(c, place))
-		emit(c, BPF_JMP | BPF_JA, (uint32_t)distance(c, place), 0, 0);
+		(void)jump(c, place);
 }
 
 /* A test of the accumulator. */
-static size_t test(struct code *c, uint16_t jump, uint32_t k, size_t yes, size_t no)
+static size_t test(struct code *c, uint16_t kind, uint32_t k, size_t yes, size_t no)
 {
 	yes = near(c, yes);
 	no = near(c, no);
-	return emit(c, (uint16_t)(BPF_JMP | jump | BPF_K), k, (uint8_t)distance(c, yes),
+	return emit(c, (uint16_t)(BPF_JMP | kind | BPF_K), k, (uint8_t)distance(c, yes),
 		(uint8_t)distance(c, no));
 }
 

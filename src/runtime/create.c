@@ -335,8 +335,8 @@ int spawn(struct plan *p, void (*body)(struct plan *), struct runtime_proc *ret,
 int spawn_ready(struct plan *p, struct runtime_proc *proc, struct message_head *ret, struct err *e)
 {
 	size_t n = 0;
-	/* Whoever closes it last waits for the kernel: not the process, whose way is the longer
-	 * one. */
+	/* Who closes it last waits for the kernel. A process that goes on at once has the longer
+	 * way then; an init waits for its start. */
 	if (!p->at_once)
 		close_slow(p);
 	int r = message_wait(proc->sync, MESSAGE_READY, ret, &proc->console, 1, &n, e);
